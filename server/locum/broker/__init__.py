@@ -1,0 +1,1 @@
+"""Leases, approval, audit, wire protocol, client. `client` and `wire` import nothing of the broker's inside."""

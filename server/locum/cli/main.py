@@ -1,0 +1,62 @@
+"""The `locum` command: a table of commands that are imported only when they are called.
+
+Exit codes (`errors.py`): 0 clean, 1 findings or the task said no, 2 usage or configuration, 3 locked or denied.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from locum import __version__
+from locum.errors import LocumError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: ("module:attribute", "one line of help", which stands here so that `locum --help` imports no command)
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named in `COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="locum")
+def cli() -> None:
+    """Keep secrets out of code, prompts and agent transcripts."""
+
+
+def main() -> None:
+    """Run a command; turn errors into one or two lines on stderr and an exit code, and never a traceback."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except LocumError as error:
+        click.echo(f"locum: {error.explain()}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("locum: stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; Python must not complain about it at exit
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Text in, findings out. Pure: no I/O, no clock of its own, no protocol types."""

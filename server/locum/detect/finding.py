@@ -1,0 +1,37 @@
+"""What the detector says. Plain data; holds no part of the secret's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "information", "hint"]
+Confidence = Literal["certain", "high", "medium", "low"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One plaintext secret. `start` and `end` are byte offsets into the scanned UTF-8 and cover exactly the value."""
+
+    rule: str
+    title: str
+    start: int
+    end: int
+    severity: Severity
+    confidence: Confidence
+    why: tuple[str, ...]
+    """Short reasons, for people: "prefix ghp_", "checksum ok", "assigned to password"."""
+    secret_name: str
+    """A good name for it in a vault, as an environment variable is spelt."""
+    fingerprint: str
+    """Stable under line moves; no hash of a value that could be guessed (see `fingerprint.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """The findings of one text, ordered by place; `truncated` when the deadline or a cap cut the scan short."""
+
+    findings: tuple[Finding, ...]
+    truncated: bool = False
+    suppressed: int = 0
+    """How many findings inline markers silenced."""

@@ -1,0 +1,1 @@
+"""The reference grammar and the manifest `locum.toml`. Pure text work: no files, no vaults."""

@@ -1,0 +1,1 @@
+"""Launch a task under a lease: its environment, its terminal, and the mask over its output."""
