@@ -46,5 +46,6 @@ class Unavailable(LocumError):
 
 def from_wire(code: str, message: str, hint: str) -> LocumError:
     """Rebuild an error that crossed the broker's socket; unknown codes become plain errors."""
-    kind = {"denied": NotAllowed, "locked": NotAllowed, "unavailable": Unavailable}.get(code.split(".", 1)[0], LocumError)
-    return kind(code, message, hint)
+    family = code.partition(".")[0]
+    kinds = {"denied": NotAllowed, "locked": NotAllowed, "unavailable": Unavailable}
+    return kinds.get(family, LocumError)(code, message, hint)

@@ -18,6 +18,7 @@ from typing import Literal
 
 PositionEncoding = Literal["utf-8", "utf-16", "utf-32"]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -49,7 +50,9 @@ def clamp_units(line: str, units: int, encoding: PositionEncoding) -> int:
     codec = "utf-8" if encoding == "utf-8" else "utf-16-le"
     width = 1 if encoding == "utf-8" else 2
     raw = line.encode(codec, "surrogatepass")[: units * width]
-    return len(raw.decode(codec, "ignore")) if "\ud800" > max(line) or max(line) > "\udfff" else _slow_clamp(line, units, encoding)
+    if _SURROGATE.search(line):
+        return _slow_clamp(line, units, encoding)
+    return len(raw.decode(codec, "ignore"))
 
 
 def _slow_clamp(line: str, units: int, encoding: PositionEncoding) -> int:
@@ -65,7 +68,9 @@ def _slow_clamp(line: str, units: int, encoding: PositionEncoding) -> int:
 class SourceText:
     """An immutable text with a line index, built once and asked often."""
 
-    def __init__(self, text: str, *, encoding: str = "utf-8", bom: bytes = b"", starts: list[int] | None = None) -> None:
+    def __init__(
+        self, text: str, *, encoding: str = "utf-8", bom: bytes = b"", starts: list[int] | None = None
+    ) -> None:
         self.text = text
         self.encoding = encoding
         self.bom = bom
