@@ -3,3 +3,268 @@
 Standard library only, and no import of the broker's inside: `locum run` pays for it on every start.
 One client is one connection; its calls are blocking and must come from one thread at a time.
 """
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from locum.broker import wire
+from locum.errors import LocumError, Unavailable, from_wire
+from locum.paths import Paths, private_dir, user_paths
+from locum.secret import SecretBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ANSWER_TIMEOUT = 60.0
+"""Seconds for an ordinary answer: an unlock may have to wait for a keyring's own dialog."""
+APPROVAL_TIMEOUT = 330.0
+"""Seconds for an answer that waits for a person; the broker gives up first."""
+
+
+class BrokerClient:
+    """A connection to the broker. All methods raise LocumError; no error text holds a value."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = wire.FrameReader()
+        self._frames: deque[tuple[wire.Message, bytearray]] = deque()
+        self._events: deque[wire.Message] = deque()
+        self._next_id = 0
+
+    def __enter__(self) -> BrokerClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and with it every lease it holds."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for `select`."""
+        return self._socket.fileno()
+
+    # -- what the broker is and has ---------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return version, pid, level, vault, control, leases."""
+        return self._call("status")
+
+    def unlock(self, passphrase: SecretBytes) -> None:
+        """Open the vault with a passphrase. Raises NotAllowed (`locked.…`) when it does not fit."""
+        self._call("vault.unlock", payload=passphrase)
+
+    def lock(self) -> None:
+        """Forget the vault's key and end every lease."""
+        self._call("vault.lock")
+
+    def list_secrets(self) -> list[dict[str, Any]]:
+        """Return name, created, updated and version of each secret; never a value."""
+        return self._call("secret.list")["secrets"]
+
+    def store_secret(self, name: str, value: SecretBytes, *, origin: str, tty: int | None = None) -> str:
+        """Store and read back a new secret; return a token that undoes it for as long as this connection lives.
+
+        An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask.
+        """
+        return self._call("secret.store", {"name": name, "origin": origin}, payload=value, tty=tty, person=True)["undo"]
+
+    def discard_secret(self, undo: str) -> None:
+        """Take back a `store_secret` of this connection."""
+        self._call("secret.discard", {"undo": undo})
+
+    def remove_secret(self, name: str, *, tty: int | None = None) -> None:
+        """Delete a secret, after a person said yes."""
+        self._call("secret.remove", {"name": name}, tty=tty, person=True)
+
+    # -- leases -----------------------------------------------------------------------------------------------
+
+    def request_lease(self, request: wire.LeaseRequest, *, tty: int | None = None) -> dict[str, Any]:
+        """Ask for a lease and wait for a person's answer. Raises NotAllowed (`denied.…`, `locked.…`)."""
+        return self._call("lease.request", request.to_wire(), tty=tty, person=True)["lease"]
+
+    def redeem(self, lease_id: str) -> dict[str, SecretBytes]:
+        """Return the values, by variable. Works once, from the process that asked, while the lease lives."""
+        result, payload = self._call_with_payload("lease.redeem", {"id": lease_id})
+        values: dict[str, SecretBytes] = {}
+        position = 0
+        for item in result["values"]:
+            with memoryview(payload)[position : position + item["size"]] as part:
+                values[item["env"]] = SecretBytes(part)
+            position += item["size"]
+        payload[:] = bytes(len(payload))
+        return values
+
+    def end_lease(self, lease_id: str, exit_code: int) -> None:
+        """Say that the task has ended."""
+        self._call("lease.end", {"id": lease_id, "exit_code": exit_code})
+
+    def list_leases(self) -> list[dict[str, Any]]:
+        """Return the live leases: id, task, argv, cwd, env, references, pid, granted, expires_in, state."""
+        return self._call("lease.list")["leases"]
+
+    def revoke_lease(self, lease_id: str) -> None:
+        """End a lease now; its task is stopped."""
+        self._call("lease.revoke", {"id": lease_id})
+
+    # -- record, events, end ----------------------------------------------------------------------------------
+
+    def verify_audit(self) -> dict[str, Any]:
+        """Check the audit chain: ok, records, first_bad, reason."""
+        return self._call("audit.verify")
+
+    def stop(self) -> None:
+        """End the broker; every lease ends with it."""
+        with contextlib.suppress(Unavailable):
+            self._call("broker.stop")
+
+    def watch(self) -> None:
+        """Ask for `leases` events on this connection."""
+        self._call("watch")
+
+    def next_event(self, timeout: float | None) -> dict[str, Any] | None:
+        """Return the next event, None after `timeout` seconds (0: what is here now). Raises Unavailable at the end."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self._events:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if not select.select([self._socket], [], [], left)[0]:
+                return None
+            for message, _ in self._receive():
+                self._keep(message)
+        return self._events.popleft()
+
+    # -- plumbing ---------------------------------------------------------------------------------------------
+
+    def _call(
+        self, method: str, params: dict[str, Any] | None = None, *,
+        payload: SecretBytes | None = None, tty: int | None = None, person: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        return self._call_with_payload(method, params, payload=payload, tty=tty, person=person)[0]
+
+    def _call_with_payload(
+        self, method: str, params: dict[str, Any] | None = None, *,
+        payload: SecretBytes | None = None, tty: int | None = None, person: bool = False,
+    ) -> tuple[dict[str, Any], bytearray]:  # fmt: skip
+        self._next_id += 1
+        message = {"id": self._next_id, "method": method, "params": params or {}}
+        parts = wire.encode(message, payload.view() if payload is not None else b"")
+        try:
+            self._send(parts, tty)
+            return self._answer(self._next_id, APPROVAL_TIMEOUT if person else ANSWER_TIMEOUT)
+        except OSError as error:
+            raise _gone(error.strerror or "connection lost") from None
+
+    def _send(self, parts: list[bytes | memoryview], tty: int | None) -> None:
+        data = b"".join(parts)
+        if tty is None:
+            self._socket.sendall(data)
+            return
+        sent = socket.send_fds(self._socket, [data], [tty])
+        self._socket.sendall(memoryview(data)[sent:])
+
+    def _answer(self, wanted: int, timeout: float) -> tuple[dict[str, Any], bytearray]:
+        end = time.monotonic() + timeout
+        while True:
+            for message, payload in self._receive(end - time.monotonic()):
+                if message.get("id") != wanted:
+                    self._keep(message)
+                    continue
+                error = message.get("error")
+                if error:
+                    raise from_wire(str(error["code"]), str(error["message"]), str(error.get("hint", "")))
+                return message["result"], payload
+
+    def _receive(self, timeout: float | None = None) -> Iterator[tuple[wire.Message, bytearray]]:
+        self._socket.settimeout(None if timeout is None else max(0.01, timeout))
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            raise Unavailable("unavailable.broker", "the broker does not answer", "Try `locum broker stop`.") from None
+        if not data:
+            raise _gone("it has ended")
+        yield from self._reader.feed(data)
+
+    def _keep(self, message: wire.Message) -> None:
+        if "event" in message:
+            self._events.append(message)
+
+
+def connect(*, start: bool = True, timeout: float = 5.0) -> BrokerClient:
+    """Connect to this user's broker; start one when there is none and `start` is set.
+
+    Raises Unavailable: `unavailable.none` (no broker, not asked to start one), `unavailable.start` (it did not start).
+    """
+    paths = user_paths()
+    client = _try_connect(paths)
+    if client is not None:
+        return client
+    if not start:
+        raise Unavailable("unavailable.none", "no broker is running", "It starts by itself with the first task.")
+    from locum.broker.start import start_broker  # subprocess: only when needed
+
+    start_broker(paths, timeout=timeout)
+    client = _try_connect(paths)
+    if client is None:
+        raise Unavailable("unavailable.start", "the broker did not start", f"See {paths.broker_log}.")
+    return client
+
+
+def is_running() -> bool:
+    """Say whether a broker seems to be there, without connecting (one stat call)."""
+    return user_paths().socket.exists()
+
+
+def control_channel() -> Any:
+    """Start a broker and hold its control channel (`start.ControlChannel`), or return None when another holds it."""
+    from locum.broker.start import start_with_control
+
+    return start_with_control(user_paths())
+
+
+def start_with_control() -> Any:
+    """Same as `control_channel`."""
+    return control_channel()
+
+
+def _try_connect(paths: Paths) -> BrokerClient | None:
+    """Connect to an existing socket; None when nobody listens there. Raises when the directory is not private."""
+    if not paths.socket.exists():
+        return None
+    private_dir(paths.runtime)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with socket_address(paths) as address:
+            connection.connect(address)
+    except (ConnectionRefusedError, FileNotFoundError):
+        connection.close()
+        return None
+    except OSError as error:
+        connection.close()
+        raise Unavailable("unavailable.broker", f"cannot reach the broker ({error.strerror})") from None
+    return BrokerClient(connection)
+
+
+@contextlib.contextmanager
+def socket_address(paths: Paths) -> Iterator[str]:
+    """Give an address for the socket that fits into the 108 bytes of `sun_path`, however deep the directory lies."""
+    direct = str(paths.socket)
+    if len(os.fsencode(direct)) < 100 or not os.path.isdir("/proc/self/fd"):  # noqa: PTH112 - no Path: this is the fast path
+        yield direct
+        return
+    descriptor = os.open(paths.runtime, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{paths.socket.name}"
+    finally:
+        os.close(descriptor)
+
+
+def _gone(why: str) -> LocumError:
+    return Unavailable("unavailable.broker", f"the broker is gone: {why}", "Run the command again.")

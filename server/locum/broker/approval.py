@@ -1,0 +1,143 @@
+"""Put a question to a person and bring the answer back: on the control channel, on the asker's own terminal, or both.
+
+The first answer counts. No way to ask, no answer in time, a closed terminal: the answer is no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import termios
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from locum.broker.question import Question
+from locum.errors import NotAllowed
+
+ANSWER_WITHIN = 300
+"""Seconds that a question stays open."""
+TYPE_THROUGH = 0.5
+"""Seconds during which typed input does not count: it was meant for what stood there before."""
+MAX_OPEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was decided and by which way: `editor`, `terminal` or `nobody`."""
+
+    allowed: bool
+    by: str
+
+
+class Approvals:
+    """The open questions. `send` and `cancel` reach the control channel when there is a holder."""
+
+    def __init__(self) -> None:
+        self.send: Callable[[Question], None] | None = None
+        self.cancel: Callable[[str], None] | None = None
+        self._open: dict[str, asyncio.Future[Answer]] = {}
+
+    @property
+    def has_control(self) -> bool:
+        """Say whether somebody holds the control channel."""
+        return self.send is not None
+
+    async def ask(self, question: Question, terminal: int | None) -> Answer:
+        """Ask and wait. `terminal` is a descriptor that `peer.controls_terminal` vouched for; it stays open here.
+
+        Raises NotAllowed (`denied.nobody`) when there is nobody to ask, (`denied.busy`) when too much is asked already.
+        """
+        if self.send is None and terminal is None:
+            raise NotAllowed(
+                "denied.nobody", "nobody can be asked: no terminal, and no editor is connected to the broker",
+                "Run the task from a terminal of your own, or open the project in an editor with Locum.",
+            )  # fmt: skip
+        if len(self._open) >= MAX_OPEN:
+            raise NotAllowed("denied.busy", f"{MAX_OPEN} questions are open already", "Answer them first.")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._open[question.id] = future
+        prompt = _TerminalPrompt(terminal, question, future) if terminal is not None else None
+        try:
+            if self.send is not None:
+                self.send(question)
+            if prompt is not None:
+                prompt.show(also_in_editor=self.send is not None)
+            return await asyncio.wait_for(future, question.expires_in)
+        except TimeoutError:
+            return Answer(False, "nobody")
+        finally:
+            del self._open[question.id]
+            if self.cancel is not None:
+                self.cancel(question.id)
+            if prompt is not None:
+                prompt.close(future)
+
+    def answer(self, question_id: str, allow: bool) -> None:
+        """Take an answer from the control channel; one to a question that is closed already changes nothing."""
+        future = self._open.get(question_id)
+        if future is not None and not future.done():
+            future.set_result(Answer(allow, "editor"))
+
+    def holder_left(self) -> None:
+        """The control channel closed: nobody can answer there any more, so what is open is refused."""
+        self.send = self.cancel = None
+        for future in self._open.values():
+            if not future.done():
+                future.set_result(Answer(False, "nobody"))
+
+
+class _TerminalPrompt:
+    """One question on a terminal that belongs to somebody else's session: we write and read, nothing more."""
+
+    def __init__(self, descriptor: int, question: Question, future: asyncio.Future[Answer]) -> None:
+        self._descriptor = descriptor
+        self._question = question
+        self._future = future
+        self._typed = b""
+        self._loop = asyncio.get_running_loop()
+        self._deaf_until = 0.0
+
+    def show(self, *, also_in_editor: bool) -> None:
+        """Write the block and start to listen."""
+        note = "  (or answer in your editor)" if also_in_editor else ""
+        block = [f"┌ Locum: {self._question.title}", *(f"│ {line}" for line in self._question.lines)]
+        self._write("\n".join(["", *block, f"└ Allow? [y/N]{note} "]))
+        self._deaf_until = time.monotonic() + TYPE_THROUGH
+        self._loop.add_reader(self._descriptor, self._readable)
+
+    def close(self, future: asyncio.Future[Answer]) -> None:
+        """Stop listening; say so when the answer came from elsewhere."""
+        self._loop.remove_reader(self._descriptor)
+        answer = future.result() if future.done() and not future.cancelled() else Answer(False, "nobody")
+        if answer.by != "terminal":
+            said = "allowed in the editor" if answer.allowed else "refused"
+            self._write(f"\n  {said}\n")
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._descriptor, 1024)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._decide(allow=False)
+            return
+        if time.monotonic() < self._deaf_until:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            self._write("  (typed too soon, not counted) Allow? [y/N] ")
+            return
+        self._typed += data
+        if b"\n" in self._typed or len(self._typed) > 16:
+            self._decide(allow=self._typed.partition(b"\n")[0].strip().lower() in {b"y", b"yes"})
+
+    def _decide(self, *, allow: bool) -> None:
+        if not self._future.done():
+            self._future.set_result(Answer(allow, "terminal"))
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, text.encode())

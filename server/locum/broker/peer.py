@@ -1,0 +1,134 @@
+"""Who is at the other end of a socket: the kernel's word, never the peer's.
+
+Linux: SO_PEERCRED and, from 6.5, SO_PEERPIDFD (the number 77 is from `include/uapi/asm-generic/socket.h`); before that
+`pidfd_open` followed by a second look at the credentials. A pid alone is never trusted: pids are reused within
+milliseconds. Elsewhere (macOS: LOCAL_PEERPID, `sys/un.h`) the process is polled by pid and start is checked by uid
+only; that is weaker and `binding` says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from locum.errors import NotAllowed
+
+_SO_PEERPIDFD = 77
+_TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the same encoding as proc(5) tty_nr
+_SOL_LOCAL, _LOCAL_PEERPID = 0, 2
+
+AGENT_MARKERS = (
+    "AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "GEMINI_CLI", "OPENCODE",
+    "GOOSE_TERMINAL", "AUGMENT_AGENT", "CLINE_ACTIVE", "KIRO_AGENT", "COPILOT_AGENT",
+)  # fmt: skip
+"""Variables that coding agents set for the commands they run. Their presence lowers trust; their absence proves nothing."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """A live process at the other end."""
+
+    pid: int
+    uid: int
+    pidfd: int | None
+
+    def alive(self) -> bool:
+        """Say whether that very process (not a successor of its pid) still lives."""
+        if self.pidfd is not None:
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            return not poll.poll(0)
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    @property
+    def binding(self) -> str:
+        """How firmly leases hold on to it, for status."""
+        return "pidfd" if self.pidfd is not None else "pid"
+
+    def close(self) -> None:
+        """Let the kernel handle go."""
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+
+def identify(connection: socket.socket) -> Peer:
+    """Return the peer. Raises NotAllowed when it belongs to another user or cannot be told."""
+    try:
+        peer = _linux(connection) if sys.platform == "linux" else _darwin(connection)
+    except OSError:
+        raise NotAllowed("denied.peer", "cannot tell who is asking") from None
+    if peer.uid != os.geteuid():
+        peer.close()
+        raise NotAllowed("denied.peer", "another user is asking")
+    return peer
+
+
+def _linux(connection: socket.socket) -> Peer:
+    pid, uid, _ = _credentials(connection)
+    try:
+        return Peer(pid, uid, connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD))
+    except OSError:
+        pidfd = os.pidfd_open(pid)
+        if _credentials(connection)[0] != pid:
+            os.close(pidfd)
+            raise
+        return Peer(pid, uid, pidfd)
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int, int]:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, uid, gid = struct.unpack("3i", raw)
+    return pid, uid, gid
+
+
+def _darwin(connection: socket.socket) -> Peer:
+    pid = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID)
+    return Peer(pid, os.geteuid(), None)  # the 0700 directory around the socket already keeps other users out
+
+
+def agent_marker(pid: int) -> str:
+    """Return the name of the agent marker in the environment of `pid` or of any ancestor, "" when there is none."""
+    wanted = {name.encode() for name in AGENT_MARKERS}
+    seen: set[int] = set()
+    while pid > 1 and pid not in seen:
+        seen.add(pid)
+        try:
+            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+        except OSError:
+            names = set[bytes]()  # an ancestor of another user: nothing to learn there
+        found = wanted & names
+        if found:
+            return min(found).decode()
+        pid = _stat_fields(pid)[1]
+    return ""
+
+
+def controls_terminal(pid: int, descriptor: int) -> bool:
+    """Say whether `descriptor` is the controlling terminal of `pid`, with `pid` in its foreground (proc(5), stat)."""
+    try:
+        (device,) = struct.unpack("I", fcntl.ioctl(descriptor, _TIOCGDEV, bytes(4)))  # also when opened as /dev/tty
+    except OSError:
+        return False  # no terminal
+    _, _, group, terminal, foreground = _stat_fields(pid)
+    return terminal != 0 and terminal == device and group == foreground
+
+
+def _stat_fields(pid: int) -> tuple[int, int, int, int, int]:
+    """Return pid, parent, process group, controlling terminal, foreground group; zeros when the process is gone."""
+    try:
+        raw = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return pid, 0, 0, 0, -1
+    fields = raw[raw.rindex(b")") + 2 :].split()
+    return pid, int(fields[1]), int(fields[2]), int(fields[4]), int(fields[5])

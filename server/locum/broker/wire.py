@@ -1,0 +1,117 @@
+"""Frames between the broker and its clients, on `agent.sock` and on the control channel.
+
+A frame is two 32-bit big-endian lengths, then a JSON object (what is said), then raw bytes (values, which are
+never put into JSON). Both lengths are bounded before anything is read. Standard library only.
+
+    request   {"id": 1, "method": "lease.request", "params": {…}}
+    answer    {"id": 1, "result": {…}}  or  {"id": 1, "error": {"code", "message", "hint"}}
+    event     {"event": "leases", …}
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+from locum.errors import LocumError, UsageProblem
+
+PROTOCOL = 1
+MAX_JSON = 256 * 1024
+MAX_PAYLOAD = 1024 * 1024
+_LENGTHS = struct.Struct(">II")
+
+Message = dict[str, Any]
+
+
+class WireProblem(LocumError):
+    """A peer does not keep to the frame format. Code `wire.bad`; the connection is closed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("wire.bad", message, "Both ends must be of one version: run `locum broker stop`.")
+
+
+def encode(message: Mapping[str, Any], payload: bytes | bytearray | memoryview = b"") -> list[bytes | memoryview]:
+    """Return the parts of a frame, for `sendmsg`. Raises UsageProblem when it would be too long."""
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+    if len(text) > MAX_JSON or len(payload) > MAX_PAYLOAD:
+        raise UsageProblem("wire.size", "the request is too long", "Shorten the command line or the value.")
+    return [_LENGTHS.pack(len(text), len(payload)) + text, memoryview(payload)]
+
+
+class FrameReader:
+    """Collects bytes and yields whole frames. Payloads come as bytearrays that the receiver wipes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[Message, bytearray]]:
+        """Add received bytes; yield each frame they complete. Raises WireProblem."""
+        self._buffer += data
+        while len(self._buffer) >= _LENGTHS.size:
+            text_size, payload_size = _LENGTHS.unpack_from(self._buffer)
+            if text_size > MAX_JSON or payload_size > MAX_PAYLOAD:
+                raise WireProblem("a frame is over its limit")
+            end = _LENGTHS.size + text_size + payload_size
+            if len(self._buffer) < end:
+                return
+            text = bytes(self._buffer[_LENGTHS.size : _LENGTHS.size + text_size])
+            payload = self._buffer[_LENGTHS.size + text_size : end]
+            self._buffer[:end] = bytes(end)  # values do not linger in a buffer that is reused
+            del self._buffer[:end]
+            yield _message(text), payload
+
+
+def _message(text: bytes) -> Message:
+    try:
+        message: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WireProblem("a frame holds no JSON") from None
+    if not isinstance(message, dict):
+        raise WireProblem("a frame holds no JSON object")
+    return cast("Message", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing asked for: `reference` (as the person sees it) under the variable `env`, found at `source`."""
+
+    env: str
+    reference: str
+    source: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest:
+    """Everything that an approval is bound to. `ttl` in seconds; paths absolute."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    grants: tuple[Grant, ...]
+    workspace: str = ""
+    task: str = ""
+    ttl: int = 900
+    reason: str = ""
+    channel: str = field(default="env")
+
+    def to_wire(self) -> Message:
+        """Return it as JSON-ready data."""
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> LeaseRequest:
+        """Read and check what a client sent. Raises UsageProblem."""
+        try:
+            grants = tuple(Grant(str(g["env"]), str(g["reference"]), str(g["source"])) for g in raw["grants"])
+            argv = tuple(str(part) for part in raw["argv"])
+            request = cls(
+                argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
+                str(raw["reason"]), str(raw["channel"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError):
+            raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
+        if not argv or not grants:
+            raise UsageProblem("lease.request", "a lease names a command and at least one secret")
+        return request
