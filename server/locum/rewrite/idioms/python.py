@@ -1,0 +1,227 @@
+"""Python: a literal becomes `os.environ["NAME"]`; a part of one becomes a field of an f-string.
+
+What may stand where is asked of the tree where the text parses (a `match` pattern takes no expression); where it does
+not parse, of the tokens alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Sequence
+
+from locum.rewrite.idioms.python_imports import Access, access, parse, readable_head
+from locum.rewrite.idioms.python_lexer import Token, tokens, units
+from locum.rewrite.plan import Plan
+from locum.rewrite.target import NoSafeEdit, Target
+from locum.text.edits import Edit, apply_edits
+from locum.text.source import SourceText
+
+_OTHER_QUOTE = {'"': "'", "'": '"'}
+
+
+def rewrite(target: Target) -> Plan:
+    """Replace the secret by a look at the environment."""
+    before, token, after = _around(target)
+    if token.kind == "comment":
+        return target.as_prose("comment")
+    if token.kind != "string":
+        raise NoSafeEdit("the secret is not inside of one string or comment")
+    if not token.closed:
+        raise NoSafeEdit("the string that holds the secret does not end")
+    if not (token.body[0] <= target.start and target.end <= token.body[1]):
+        raise NoSafeEdit("the secret is more than the content of one string")
+    if _is_line(before) and _is_line(after) and not token.has("f"):
+        return target.as_prose("docstring")
+    source = SourceText(target.text)
+    tree, _ = parse(target.text)
+    if tree is not None:
+        _check_context(tree, source, token)
+    reach = access(source, tree or readable_head(source), token.start, target.newline)
+    made = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after)).plan()
+    if tree is not None and parse(apply_edits(target.text, made.edits))[0] is None:
+        raise NoSafeEdit("the text would not parse afterwards")
+    return made
+
+
+class _Literal:
+    """One string literal, its neighbours and the secret in it."""
+
+    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool) -> None:
+        self.target = target
+        self.token = token
+        self.reach = reach
+        self.joined = joined
+        """Whether it stands in a row of literals, which Python joins."""
+        self.raw = token.has("r")
+        self.value = self._value()
+
+    def plan(self) -> Plan:
+        token = self.token
+        if token.has("t"):
+            raise NoSafeEdit("this is a template string")
+        if token.has("b"):
+            edits, idiom = self._bytes()
+        elif self.target.covers(*token.body) and not self.joined:
+            idiom = f'{self.reach.environ}["{self.target.name}"]'
+            edits = (self._replace(idiom),)
+        else:
+            edits, idiom = self._field()
+        edits = (*edits, *self.reach.edits)
+        return self.target.plan(edits, self.value, idiom, self.target.run_note(*token.body))
+
+    def _field(self) -> tuple[tuple[Edit, ...], str]:
+        """Make the literal an f-string, or use that it is one, with edits that leave the rest untouched."""
+        token, target = self.token, self.target
+        inner = _OTHER_QUOTE[token.quote[0]]
+        environ = self.reach.environ.replace('"', inner)  # Python 3.11: no outer quote inside of a field
+        idiom = f"{{{environ}[{inner}{target.name}{inner}]}}"
+        edits = [Edit(target.start, target.end, idiom)]
+        if not token.has("f"):
+            edits += self._braces()
+            # `u` cannot stand beside `f`; a word may touch the quote: `return"…"`
+            space = self._space()
+            prefix = token.prefix.replace("u", "").replace("U", "")
+            edits.append(Edit(token.start, token.start + len(token.prefix), f"{space}f{prefix}"))
+        return tuple(edits), f"f-string with {idiom}"
+
+    def _braces(self) -> list[Edit]:
+        """Double every brace around the secret that the string means literally."""
+        target = self.target
+        edits: list[Edit] = []
+        for start, end in units(target.text, *self.token.body, raw=self.raw):
+            unit = target.text[start:end]
+            if target.start <= start < target.end or unit.startswith("\\N{"):
+                continue
+            edits += [Edit(start + i, start + i + 1, char * 2) for i, char in enumerate(unit) if char in "{}"]
+        return edits
+
+    def _bytes(self) -> tuple[tuple[Edit, ...], str]:
+        token, target = self.token, self.target
+        if self.joined:
+            raise NoSafeEdit("it is a part of several bytes literals in a row: join them first")
+        try:
+            self.value.decode()
+            idiom = f'{self.reach.environ}["{target.name}"].encode()'
+        except UnicodeDecodeError:
+            idiom = f'{self.reach.environb}[b"{target.name}"]'
+        if target.covers(*token.body):
+            return (self._replace(idiom),), idiom
+        start, end = token.body
+        opening = f"{token.prefix}{token.quote}"
+        if self.raw and target.text[target.start - 1] == "\\" and target.start > start:
+            raise NoSafeEdit("a raw literal cannot end in a backslash")
+        left = f"{token.quote} + " if target.start > start else ""
+        right = f" + {opening}" if target.end < end else ""
+        edits = [
+            Edit(token.start, start, f"{self._space()}({opening if left else ''}"),
+            Edit(target.start, target.end, f"{left}{idiom}{right}"),
+            Edit(end, token.end, f"{token.quote if right else ''})"),
+        ]
+        return tuple(edits), idiom
+
+    def _replace(self, idiom: str) -> Edit:
+        return Edit(self.token.start, self.token.end, self._space() + idiom)
+
+    def _space(self) -> str:
+        before = self.target.text[self.token.start - 1 : self.token.start]
+        return " " if before.isalnum() or before == "_" else ""
+
+    def _value(self) -> bytes:
+        """Undo the escapes. An edge of the secret inside of an escape, or of a field, is no edge."""
+        target, token = self.target, self.token
+        if any(start < target.end and target.start < end for start, end in token.fields):
+            raise NoSafeEdit("the secret is inside of an f-string's field")
+        inside: list[str] = []
+        edges: set[int] = {target.end}
+        spans = units(target.text, *token.body, raw=self.raw)
+        for start, end in spans:
+            edges.add(start)
+            if target.start <= start < target.end:
+                inside.append(target.text[start:end])
+        if target.start not in edges or not _ends_at_edge(target, token, self.raw):
+            raise NoSafeEdit("the secret begins or ends inside of an escape")
+        return _decode(inside, token, raw=self.raw)
+
+
+def _decode(parts: Sequence[str], token: Token, *, raw: bool) -> bytes:
+    """Turn units of a literal into the bytes that the program sees."""
+    kind = "b" if token.has("b") else ""
+    pieces: list[str | bytes] = []
+    for part in parts:
+        unit = part.replace("\r\n", "\n").replace("\r", "\n")  # as Python reads a file
+        if raw or not unit.startswith("\\"):
+            pieces.append(unit.encode() if kind else unit)
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # an unknown escape is Python's to complain of, not ours
+                pieces.append(ast.literal_eval(f"{kind}'''{unit}'''"))
+        except (SyntaxError, ValueError):
+            raise NoSafeEdit("the string has an escape that Python does not know") from None
+    if kind:
+        return b"".join(piece for piece in pieces if isinstance(piece, bytes))
+    text = "".join(piece for piece in pieces if isinstance(piece, str))
+    if token.has("f"):
+        text = text.replace("{{", "{").replace("}}", "}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise NoSafeEdit("the value is not valid Unicode: no environment variable can hold it") from None
+
+
+def _ends_at_edge(target: Target, token: Token, raw: bool) -> bool:
+    return target.end == token.body[1] or any(
+        start == target.end for start, _ in units(target.text, *token.body, raw=raw)
+    )
+
+
+def _around(target: Target) -> tuple[Token | None, Token, Token | None]:
+    """Return the token that holds the secret's start and its neighbours; comments are no neighbours."""
+    before: Token | None = None
+    found: Token | None = None
+    for token in tokens(target.text):
+        if found is not None:
+            if token.kind != "comment":
+                return before, found, token
+        elif token.end > target.start:
+            found = token
+        elif token.kind != "comment":
+            before = token
+    if found is None:
+        raise NoSafeEdit("there is no code here")
+    return before, found, None
+
+
+def _is_string(token: Token | None) -> bool:
+    return token is not None and token.kind == "string"
+
+
+def _is_line(token: Token | None) -> bool:
+    return token is None or token.kind == "newline"
+
+
+def _check_context(tree: ast.Module, source: SourceText, token: Token) -> None:
+    """Refuse where the grammar or the types want a literal."""
+    place = source.line_of(token.start) + 1
+    for node in ast.walk(tree):
+        match node:
+            case ast.MatchValue() | ast.MatchMapping() if _holds(node, source, place, token):
+                raise NoSafeEdit("a 'case' pattern takes no expression: compare with 'if' instead")
+            case ast.Subscript(value=ast.Name(id="Literal") | ast.Attribute(attr="Literal")) if _holds(
+                node, source, place, token
+            ):
+                raise NoSafeEdit("a Literal type takes no expression")
+            case _:
+                continue
+
+
+def _holds(node: ast.expr | ast.pattern, source: SourceText, line: int, token: Token) -> bool:
+    """Say whether a node's range holds the token. The tree counts columns in UTF-8 bytes."""
+    last = node.end_lineno or node.lineno
+    if not node.lineno <= line <= last:
+        return False
+    byte = source.byte_of_offset(token.start)
+    start = source.byte_of_offset(source.starts[node.lineno - 1]) + node.col_offset
+    end = source.byte_of_offset(source.starts[last - 1]) + (node.end_col_offset or 0)
+    return start <= byte < end

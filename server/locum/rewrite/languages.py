@@ -1,0 +1,87 @@
+"""Which idiom serves which text: data, nothing else. To support one more file type, add its line here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+# A file's name says more than its language: an editor may call `.env` a shell script.
+_BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"(.*\.)?env(\..+)?|\.envrc|\.flaskenv|\.dev\.vars(\..+)?", "dotenv"),
+    (r".*\.ipynb", "notebook"),
+    (r".*\.(jsonl|ndjson)", "jsonl"),
+    (r".*\.json5", "json5"),
+    (r"\.npmrc", "npmrc"),
+    (r"Dockerfile(\..+)?|Containerfile", "dockerfile"),
+)
+
+_BY_LANGUAGE = {
+    "python": "python",
+    "javascript": "javascript",
+    "javascriptreact": "javascript",
+    "typescript": "typescript",
+    "typescriptreact": "typescript",
+    "dotenv": "dotenv",
+    "env": "dotenv",
+    "yaml": "yaml",
+    "dockercompose": "yaml",
+    "github-actions-workflow": "yaml",
+    "json": "json",
+    "jsonc": "json",
+}
+
+_BY_SUFFIX = {
+    "py": "python", "pyi": "python", "pyw": "python",
+    "js": "javascript", "jsx": "javascript", "mjs": "javascript", "cjs": "javascript",
+    "ts": "typescript", "tsx": "typescript", "mts": "typescript", "cts": "typescript",
+    "yml": "yaml", "yaml": "yaml",
+    "json": "json", "jsonc": "json",
+    "bash": "shellscript", "c": "c", "cc": "cpp", "clj": "clojure", "conf": "ini", "cpp": "cpp", "cs": "csharp",
+    "dart": "dart", "ex": "elixir", "exs": "elixir", "fish": "fish", "go": "go", "gradle": "groovy",
+    "groovy": "groovy", "h": "c", "hs": "haskell", "html": "html", "ini": "ini", "java": "java", "jl": "julia",
+    "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "markdown", "php": "php", "pl": "perl",
+    "properties": "properties", "ps1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
+    "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
+    "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
+    "zsh": "shellscript",
+}  # fmt: skip
+
+# What to write by hand where there is no idiom yet. {name} is the secret's name.
+_BY_HAND = {
+    "csharp": 'Environment.GetEnvironmentVariable("{name}")',
+    "dart": "Platform.environment['{name}']",
+    "elixir": 'System.fetch_env!("{name}")',
+    "go": 'os.Getenv("{name}")',
+    "groovy": 'System.getenv("{name}")',
+    "java": 'System.getenv("{name}")',
+    "kotlin": 'System.getenv("{name}")',
+    "lua": 'os.getenv("{name}")',
+    "npmrc": "${{{name}}}",
+    "perl": "$ENV{{{name}}}",
+    "php": "getenv('{name}')",
+    "powershell": "$env:{name}",
+    "r": 'Sys.getenv("{name}")',
+    "ruby": 'ENV.fetch("{name}")',
+    "rust": 'std::env::var("{name}")',
+    "scala": 'sys.env("{name}")',
+    "shellscript": '"${name}"',
+    "swift": 'ProcessInfo.processInfo.environment["{name}"]',
+}
+
+
+def kind_of(path: str, language: str) -> str:
+    """Return the idiom's key for a text: its file name decides, then the editor's language, then the suffix."""
+    name = PurePosixPath(path.replace("\\", "/")).name
+    for pattern, kind in _BY_NAME:
+        if re.fullmatch(pattern, name, re.IGNORECASE):
+            return kind
+    by_suffix = _BY_SUFFIX.get(name.rpartition(".")[2].lower(), "") if "." in name else ""
+    return _BY_LANGUAGE.get(language) or by_suffix or language
+
+
+def refusal_for(kind: str, name: str) -> str:
+    """Say what to do by hand in a language that has no idiom."""
+    label = f"{kind!r} files" if kind.isalnum() or "-" in kind else "this kind of file"
+    hand = _BY_HAND.get(kind)
+    todo = f"write {hand.format(name=name)}" if hand else f"let the program read the environment variable {name}"
+    return f"no safe edit for {label} yet: store the value with 'locum secret set {name}', then {todo} here by hand."

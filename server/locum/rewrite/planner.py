@@ -1,0 +1,74 @@
+"""The door of this room: a finding in a text becomes a plan, or a refusal that says why. Pure: no I/O, no protocol.
+
+Idioms are modules with one function, `rewrite(target) -> Plan`, that raises `NoSafeEdit`. The planner finds the right
+one and then checks what it made: a fix that would leave the value where it stood is no fix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
+
+from locum.detect.finding import Finding
+from locum.refs.reference import looks_like_reference
+from locum.rewrite.languages import kind_of, refusal_for
+from locum.rewrite.naming import choose_name, is_environment_name
+from locum.rewrite.plan import Plan, Refusal
+from locum.rewrite.target import NoSafeEdit, Target
+from locum.text.edits import apply_edits
+from locum.text.source import SourceText
+
+__all__ = ["choose_name", "plan"]
+
+Idiom = Callable[[Target], Plan]
+
+# Modules are imported when first needed: an editor session that sees only Python never loads the others.
+_IDIOMS = {
+    "dotenv": "locum.rewrite.idioms.dotenv",
+    "python": "locum.rewrite.idioms.python",
+}
+
+
+def plan(source: SourceText, finding: Finding, *, path: str, language: str, name: str) -> Plan | Refusal:
+    """Say how `finding` (byte offsets into `source.utf8`) becomes a reference called `name`.
+
+    `path` is the file's, with `/`, and may be empty; `language` is an LSP languageId and may be empty. Never raises for
+    what stands in the text, however broken.
+    """
+    if not is_environment_name(name):
+        return Refusal("this name cannot be an environment variable: use letters, digits and _, not a digit first.")
+    if not 0 <= finding.start < finding.end <= len(source.utf8):
+        return Refusal("the text has changed since it was looked at: look again.")
+    try:
+        start, end = source.offset_of_byte(finding.start), source.offset_of_byte(finding.end)
+    except UnicodeDecodeError:  # its text would show the bytes
+        return Refusal("the text has changed since it was looked at: look again.")
+    kind = kind_of(path, language)
+    target = Target(source.text, start, end, name, path.replace("\\", "/"), kind)
+    if looks_like_reference(target.raw):
+        return Refusal("a reference stands here already.")
+    if kind not in _IDIOMS:
+        return Refusal(refusal_for(kind, name))
+    idiom = cast("Idiom", import_module(_IDIOMS[kind]).rewrite)
+    try:
+        made = idiom(target)
+    except NoSafeEdit as problem:
+        return Refusal(f"no safe edit here: {problem.reason}.")
+    except RecursionError:
+        return Refusal("no safe edit here: the text is nested too deeply.")
+    return _checked(made, target)
+
+
+def _checked(made: Plan, target: Target) -> Plan | Refusal:
+    """Refuse edits that overlap, leave the text as it was, or write the value down again."""
+    try:
+        changed = apply_edits(target.text, made.edits)
+    except ValueError:
+        return Refusal("no safe edit here: the edits would overlap.")
+    value = bytes(made.value.view())
+    written = [edit.new_text for edit in made.edits]
+    gone = any(edit.start <= target.start and target.end <= edit.end for edit in made.edits)
+    if changed == target.text or not gone or any(target.raw in text or value in text.encode() for text in written):
+        return Refusal("no safe edit here: the value would still stand in the text.")
+    return made
