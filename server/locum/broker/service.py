@@ -126,7 +126,7 @@ class Service:
             "slots": [{"type": slot.type, "detail": slot.detail} for slot in about.slots],
         }
         return {
-            "version": __version__, "protocol": wire.PROTOCOL, "pid": os.getpid(), "level": LEVEL, "vault": vault,
+            "locum": __version__, "protocol": wire.PROTOCOL, "pid": os.getpid(), "level": LEVEL, "vault": vault,
             "control": self.approvals.has_control, "leases": len(self.leases), "binding": connection.peer.binding,
         }, b""  # fmt: skip
 

@@ -16,6 +16,12 @@ from locum.errors import LocumError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: ("module:attribute", "one line of help", which stands here so that `locum --help` imports no command)
+    "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
+    "secret": ("locum.cli.secret:secret", "store and list secrets"),
+    "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
+    "lease": ("locum.cli.lease:lease", "see and end live leases"),
+    "audit": ("locum.cli.audit:audit", "read and check the record"),
+    "broker": ("locum.cli.broker:broker", "the process that holds keys and leases"),
 }
 
 

@@ -1,0 +1,34 @@
+"""Fixtures for all tests. No test touches the real home: `LOCUM_HOME` is always a temporary directory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # `support`
+
+from support.home import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """Give a home without a vault."""
+    place = Home(tmp_path)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def vault_home(home: Home) -> Home:
+    """Give a home with a vault that opens by a key file."""
+    home.init()
+    return home
+
+
+@pytest.fixture(autouse=True)
+def no_real_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep code under test away from the user's own vault."""
+    monkeypatch.setenv("LOCUM_HOME", str(tmp_path / "locum-home"))

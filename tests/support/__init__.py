@@ -1,0 +1,1 @@
+"""What tests share: a home of their own, a person's terminal, made-up secrets."""
