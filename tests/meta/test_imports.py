@@ -23,14 +23,37 @@ MAY_IMPORT = {
     "agents": {"text", "detect", "refs", "rewrite", "workspace", "broker"},
     "editors": set[str](),
     "samples": set[str](),
-    "cli": {"text", "detect", "refs", "rewrite", "vaults", "broker", "run", "workspace", "lsp", "agents", "editors", "samples"},
+    "cli": {
+        "text",
+        "detect",
+        "refs",
+        "rewrite",
+        "vaults",
+        "broker",
+        "run",
+        "workspace",
+        "lsp",
+        "agents",
+        "editors",
+        "samples",
+    },
 }
 LEAVES = {"errors", "secret", "paths"}
 """Modules beside the rooms that every room may import."""
 CLIENT = {"locum.broker.client", "locum.broker.wire", "locum.broker.start"}
 """The broker as `lsp` and `agents` may know it."""
 PURE = ("text", "detect", "refs", "rewrite")
-EFFECTS = {"asyncio", "subprocess", "socket", "threading", "multiprocessing", "pygls", "lsprotocol", "http", "urllib.request"}
+EFFECTS = {
+    "asyncio",
+    "subprocess",
+    "socket",
+    "threading",
+    "multiprocessing",
+    "pygls",
+    "lsprotocol",
+    "http",
+    "urllib.request",
+}
 PROTOCOL = {"pygls", "lsprotocol", "cattrs", "attrs"}
 
 
@@ -43,7 +66,9 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
             yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names if (PACKAGE.parent / module.replace(".", "/")).is_dir())
+            yield from (
+                f"{module}.{alias.name}" for alias in node.names if (PACKAGE.parent / module.replace(".", "/")).is_dir()
+            )
 
 
 def room(path: Path) -> str:
@@ -61,12 +86,16 @@ def test_imports_go_one_way(path: Path) -> None:
         if not module.startswith("locum."):
             continue
         there = module.split(".")[1]
-        assert there == here or there in LEAVES or there in MAY_IMPORT[here] or there == "__version__", f"{here} imports {module}"
+        assert there == here or there in LEAVES or there in MAY_IMPORT[here] or there == "__version__", (
+            f"{here} imports {module}"
+        )
         if here in {"lsp", "agents"} and there == "broker":
             assert any(module == known or module.startswith(known + ".") for known in CLIENT | {"locum.broker"}), module
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room(path) in PURE], ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room(path) in PURE], ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_the_core_has_no_effects(path: Path) -> None:
     found = {module for module in imports(path) if module in EFFECTS or module.split(".")[0] in EFFECTS}
     assert not found
@@ -88,7 +117,11 @@ def test_the_client_does_not_reach_the_brokers_inside() -> None:
             continue
         seen.add(module)
         path = PACKAGE.parent / (module.replace(".", "/") + ".py")
-        todo += [name for name in imports(path) if name.startswith("locum.") and (PACKAGE.parent / (name.replace(".", "/") + ".py")).is_file()]
+        todo += [
+            name
+            for name in imports(path)
+            if name.startswith("locum.") and (PACKAGE.parent / (name.replace(".", "/") + ".py")).is_file()
+        ]
     assert seen <= CLIENT | {f"locum.{leaf}" for leaf in LEAVES}, seen
 
 

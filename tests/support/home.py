@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from support.terminal import Terminal
-
 from locum.broker.peer import AGENT_MARKERS
+from support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 

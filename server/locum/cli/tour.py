@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -80,7 +80,9 @@ class _Tour:
         return 0 if ok else 1
 
     def _detect(self, editor: SmallEditor) -> dict[Path, list[dict[str, Any]]]:
-        self._stage("1. detect", "The server reads each file as you open it and underlines what is a secret in plain text.")
+        self._stage(
+            "1. detect", "The server reads each file as you open it and underlines what is a secret in plain text."
+        )
         found: dict[Path, list[dict[str, Any]]] = {}
         for path in self._files:
             found[path] = editor.open(path)
@@ -90,7 +92,9 @@ class _Tour:
         return found
 
     def _fix(self, editor: SmallEditor, found: Mapping[Path, list[dict[str, Any]]]) -> list[str]:
-        self._stage("2. fix", "One action: the value goes into the vault and is read back, then a reference takes its place.")
+        self._stage(
+            "2. fix", "One action: the value goes into the vault and is read back, then a reference takes its place."
+        )
         names: list[str] = []
         for path, diagnostics in found.items():
             before = editor.text(path).text
@@ -116,7 +120,7 @@ class _Tour:
         manifest.write_text(_with_task_secrets(manifest.read_text(), names))
         self._say("  We let the tasks in locum.toml ask for what they need: secrets = [" + ", ".join(names) + "]")
         self._say("\n  $ python3 test_shop.py            (without Locum: there is no secret in the project any more)")
-        plain = subprocess.run([sys.executable, "test_shop.py"], cwd=self._project, capture_output=True, text=True)  # noqa: S607 - our own sample
+        plain = subprocess.run([sys.executable, "test_shop.py"], cwd=self._project, capture_output=True, text=True)
         self._show(plain.stderr.strip().splitlines()[-1:])
         self._say("\n  $ locum run --task test           (the person says no)")
         person.says(allow=False)
@@ -214,7 +218,11 @@ class _Person:
             while True:
                 question = self._channel.next_question(None)
                 if question is not None:
-                    self.last_question = [f"┌ {question['title']}", *(f"│ {line}" for line in question["lines"]), "└ Allow once"]
+                    self.last_question = [
+                        f"┌ {question['title']}",
+                        *(f"│ {line}" for line in question["lines"]),
+                        "└ Allow once",
+                    ]
                     self._channel.answer(question["id"], self._allow)
         except (LocumError, OSError, ValueError):
             return  # the tour is over
@@ -235,8 +243,9 @@ def _locum(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def _with_task_secrets(text: str, names: Iterable[str]) -> str:
     """Give every task of the manifest these secrets."""
     import tomlkit
+    from tomlkit.items import Table
 
     document = tomlkit.parse(text)
-    for task in document.get("tasks", {}).values():
-        task["secrets"] = list(names)
+    for task in cast("Table", document["tasks"]).values():
+        cast("Table", task)["secrets"] = list(names)
     return tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely

@@ -25,7 +25,10 @@ class Clock:
         return self.now
 
 
-@given(st.lists(st.tuples(st.dictionaries(st.text(max_size=5), st.text(max_size=9)), st.binary(max_size=40)), max_size=5), st.data())
+@given(
+    st.lists(st.tuples(st.dictionaries(st.text(max_size=5), st.text(max_size=9)), st.binary(max_size=40)), max_size=5),
+    st.data(),
+)
 def test_frames_survive_any_cutting(messages: list[tuple[dict[str, str], bytes]], data: st.DataObject) -> None:
     stream = b"".join(b"".join(encode(message, payload)) for message, payload in messages)
     reader = FrameReader()

@@ -32,7 +32,12 @@ BAD = [
 @pytest.mark.parametrize(("text", "scheme", "name", "field", "environment"), GOOD)
 def test_good(text: str, scheme: str, name: str, field: str | None, environment: str | None) -> None:
     reference = parse(text)
-    assert (reference.scheme, reference.name, reference.field, reference.environment) == (scheme, name, field, environment)
+    assert (reference.scheme, reference.name, reference.field, reference.environment) == (
+        scheme,
+        name,
+        field,
+        environment,
+    )
     assert reference.text == text
 
 

@@ -17,7 +17,11 @@ ENCODINGS = st.sampled_from(["utf-8", "utf-16", "utf-32"])
 
 def units(text: str, encoding: PositionEncoding) -> int:
     """Count one character at a time, as the specification words it."""
-    width = {"utf-8": lambda c: len(c.encode("utf-8", "surrogatepass")), "utf-16": lambda c: 1 + (c > "\uffff"), "utf-32": lambda _: 1}
+    width = {
+        "utf-8": lambda c: len(c.encode("utf-8", "surrogatepass")),
+        "utf-16": lambda c: 1 + (c > "\uffff"),
+        "utf-32": lambda _: 1,
+    }
     return sum(width[encoding](char) for char in text)
 
 
@@ -62,7 +66,9 @@ def test_a_file_comes_back_byte_for_byte(text: str, kind: str, data: st.DataObje
     assert raw[first:last] == source.text[start:end].encode(source.encoding)
 
 
-@given(st.text(max_size=30), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5), st.text(max_size=4)), max_size=4))
+@given(
+    st.text(max_size=30), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5), st.text(max_size=4)), max_size=4)
+)
 def test_edits_happen_where_they_say(text: str, raw: list[tuple[int, int, str]]) -> None:
     edits: list[Edit] = []
     position = 0
