@@ -26,7 +26,11 @@ Idiom = Callable[[Target], Plan]
 # Modules are imported when first needed: an editor session that sees only Python never loads the others.
 _IDIOMS = {
     "dotenv": "locum.rewrite.idioms.dotenv",
+    "javascript": "locum.rewrite.idioms.javascript",
+    "json": "locum.rewrite.idioms.json_values",
     "python": "locum.rewrite.idioms.python",
+    "typescript": "locum.rewrite.idioms.javascript",
+    "yaml": "locum.rewrite.idioms.yaml",
 }
 
 
