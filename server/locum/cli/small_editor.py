@@ -165,11 +165,17 @@ class SmallEditor:
             if uri not in self._texts or document.get("version") not in {None, self._versions[uri]}:
                 return False
             source = self._texts[uri]
-            edits = [Edit(_offset(source, e["range"]["start"]), _offset(source, e["range"]["end"]), e["newText"]) for e in change["edits"]]
+            edits = [
+                Edit(_offset(source, e["range"]["start"]), _offset(source, e["range"]["end"]), e["newText"])
+                for e in change["edits"]
+            ]
             self._texts[uri] = SourceText(apply_edits(source.text, edits), encoding=source.encoding, bom=source.bom)
             self._versions[uri] += 1
             identity = {"uri": uri, "version": self._versions[uri]}
-            self.notify("textDocument/didChange", {"textDocument": identity, "contentChanges": [{"text": self._texts[uri].text}]})
+            self.notify(
+                "textDocument/didChange",
+                {"textDocument": identity, "contentChanges": [{"text": self._texts[uri].text}]},
+            )
         return True
 
 

@@ -1,0 +1,73 @@
+"""The JSON Schema of `locum.toml`, for editors that complete and check TOML. Says what `manifest.py` reads, no more.
+
+`python -m locum.refs.manifest_schema` prints it; `schemas/manifest.schema.json` is that output, and a test fails on drift.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_TEXT = {"type": "string"}
+_NAME = "^[A-Za-z_][A-Za-z0-9_.-]{0,127}$"
+_REFERENCE = {"type": "string", "pattern": r"^(locum|op|keyring|pass)://.|^ref\+[a-z][a-z0-9]+://."}
+_SOURCE = {
+    "description": "Where the value is: local, or a native reference such as op://vault/item/field",
+    "anyOf": [{"const": "local"}, {"type": "string", "pattern": r"^(op|keyring|pass)://.|^ref\+[a-z][a-z0-9]+://."}],
+}
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Return the schema as JSON-ready data."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "locum.toml",
+        "description": "Which secrets a project needs and which tasks may use them. Holds no value.",
+        **_table(
+            project=_table(id=_TEXT | {"description": "Identity across clones and worktrees"}),
+            secrets=_named(
+                _table(
+                    description=_TEXT,
+                    source=_SOURCE,
+                    docs=_TEXT,
+                    env={"type": "object", "additionalProperties": _SOURCE},
+                )
+            ),
+            tasks={
+                "type": "object",
+                "additionalProperties": _table(
+                    command={"type": "array", "items": {"type": "string", "minLength": 1}},
+                    secrets={
+                        "anyOf": [
+                            {"type": "array", "items": {"type": "string", "pattern": _NAME}},
+                            {"type": "object", "additionalProperties": _REFERENCE},
+                        ]
+                    },
+                    ttl={
+                        "type": "string",
+                        "pattern": r"^\s*\d{1,6}\s*[smhd]\s*$",
+                        "description": "For example 90s, 15m, 2h",
+                    },
+                ),
+            },
+            scan=_table(
+                exclude={"type": "array", "items": {"type": "string", "minLength": 1}},
+                allow={
+                    "type": "array",
+                    "items": _table(rule=_TEXT, path=_TEXT, reason=_TEXT, expires={}) | {"required": ["reason"]},
+                },
+            ),
+        ),
+    }
+
+
+def _table(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _named(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "patternProperties": {_NAME: entry}, "additionalProperties": False}
+
+
+if __name__ == "__main__":
+    print(json.dumps(manifest_schema(), indent=2))  # noqa: T201 - this is its output
