@@ -1,4 +1,4 @@
-"""JSON: a string becomes `"locum://NAME"`; an MCP server so configured starts through `locum run`, which resolves it."""
+"""JSON: a string becomes `"locum://NAME"`; an MCP server with one starts through `locum run`, which resolves it."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ def pieces(text: str) -> Iterator[Piece]:
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.position = 0
-        self.depth = 0
-        self.line_start = 0
+        self.position: int = 0
+        self.depth: int = 0
+        self.line_start: int = 0
         self.property = ""
 
     def run(self) -> Iterator[Piece]:
