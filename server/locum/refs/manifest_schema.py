@@ -15,6 +15,12 @@ _SOURCE = {
     "description": "Where the value is: local, or a native reference such as op://vault/item/field",
     "anyOf": [{"const": "local"}, {"type": "string", "pattern": r"^(op|keyring|pass)://.|^ref\+[a-z][a-z0-9]+://."}],
 }
+_ALLOWANCE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"rule": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": {}},
+    "required": ["reason"],
+}
 
 
 def manifest_schema() -> dict[str, Any]:
