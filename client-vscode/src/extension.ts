@@ -1,0 +1,87 @@
+// Puts the parts together. Detection, rewriting, vaults and approvals' rules live in the `locum` program; this
+// extension starts it, shows what it asks, and runs its tasks.
+
+import { Approvals, readQuestion } from "./approvals";
+import { registerCommands } from "./commands";
+import { ControlChannel } from "./control";
+import { Leases } from "./leases";
+import { Server } from "./server";
+import { findProgram } from "./settings";
+import { Tasks } from "./tasks";
+import { askInDialog, configuredPath, createOutput, type Disposable, onPathChange, openPathSetting, showError, showNote } from "./vscodeapi";
+
+let stop: (() => Promise<void>) | undefined;
+
+export function activate(context: { subscriptions: Disposable[] }): void {
+  const output = createOutput();
+  const leases = new Leases("locum.endLease");
+  let program: string | undefined;
+
+  const approvals = new Approvals({
+    ask: askInDialog,
+    answer: (id, decision) => control.send({ method: "approve.answer", params: { id, decision } }),
+    tooLate: () => showNote("That request was over already; nothing was lent."),
+    now: () => performance.now(),
+  });
+  const control = new ControlChannel({
+    onMessage: (message) => {
+      const question = readQuestion(message["question"]);
+      if (message["event"] === "approve" && question !== undefined) {
+        approvals.add(question);
+      } else if (message["event"] === "approve.cancel") {
+        approvals.cancel(String(message["id"]));
+      } else if (message["event"] === "leases" || message["event"] === "hello") {
+        leases.update(message);
+      }
+    },
+    onState: (state) => {
+      if (state !== "here") {
+        approvals.cancelAll();
+      }
+      leases.updateApprovals(state);
+    },
+    log: (line) => output.info(line),
+  });
+  const server = new Server(output, {
+    onLeases: (params) => leases.update(params),
+    onRunning: () => output.info("the server runs"),
+  });
+  const tasks = new Tasks({ command: (name) => server.command(name), program: () => program });
+
+  const restart = async (): Promise<void> => {
+    const found = findProgram(configuredPath());
+    program = "path" in found ? found.path : undefined;
+    if (program === undefined) {
+      control.close();
+    } else {
+      control.open(program);
+    }
+    const started = server.restart(program);
+    if ("problem" in found) {
+      void showError(`Locum: ${found.problem}`, { "Set Path": openPathSetting, "Try Again": () => void restart() });
+    }
+    try {
+      await started;
+    } catch (error) {
+      output.error(String(error));
+      void showError("Locum: the server did not start.", { "Show Output": () => output.show(), "Try Again": () => void restart() });
+    }
+  };
+
+  stop = async () => {
+    control.close();
+    await server.restart(undefined);
+  };
+  context.subscriptions.push(
+    output,
+    leases,
+    tasks.register(),
+    onPathChange(() => void restart()),
+    ...registerCommands({ restart, output, leases, server, tasks }),
+  );
+  void restart();
+}
+
+export function deactivate(): Promise<void> | undefined {
+  return stop?.();
+}

@@ -1,0 +1,78 @@
+// The language server's life: found, started, asked, restarted. One entry point for every start, so that a start, a
+// restart and a changed setting cannot run into each other.
+
+import { homedir } from "node:os";
+import { type Executable, LanguageClient, RevealOutputChannelOn, State } from "vscode-languageclient/node";
+import { createNoTrace, type Output } from "./vscodeapi";
+
+const STOP_MS = 3000;
+
+export interface ServerEvents {
+  onLeases(params: unknown): void;
+  onRunning(): void;
+}
+
+export class Server {
+  readonly #output: Output;
+  readonly #events: ServerEvents;
+  #client: LanguageClient | undefined;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(output: Output, events: ServerEvents) {
+    this.#output = output;
+    this.#events = events;
+  }
+
+  /** Stop what runs and start `program`; undefined only stops. Rejects when the server does not come up. */
+  restart(program: string | undefined): Promise<void> {
+    const next = this.#queue.then(async () => {
+      await this.#stop();
+      if (program !== undefined) {
+        await this.#start(program);
+      }
+    });
+    this.#queue = next.catch(() => undefined);
+    return next;
+  }
+
+  /** Ask the server to do one of its commands. Undefined when no server runs. */
+  async command(name: string, ...args: unknown[]): Promise<unknown> {
+    if (this.#client?.state !== State.Running) {
+      return undefined;
+    }
+    return this.#client.sendRequest("workspace/executeCommand", { command: name, arguments: args });
+  }
+
+  async #start(program: string): Promise<void> {
+    // The home folder is no workspace: nothing that the server starts is looked up in a folder that somebody sent.
+    const run: Executable = { command: program, args: ["lsp", "--stdio"], options: { cwd: homedir() } };
+    const client = new LanguageClient("locum", "Locum", { run, debug: run }, {
+      documentSelector: [
+        { scheme: "file" },
+        { scheme: "untitled" },
+        { scheme: "vscode-scm" }, // the box for a commit message
+      ],
+      initializationOptions: { approvals: "client" },
+      outputChannel: this.#output,
+      traceOutputChannel: createNoTrace(),
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      markdown: { isTrusted: false, supportHtml: false },
+    });
+    client.onNotification("locum/leases", (params: unknown) => this.#events.onLeases(params));
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) {
+        this.#events.onRunning();
+      }
+    });
+    this.#client = client;
+    await client.start();
+  }
+
+  async #stop(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    if (client !== undefined) {
+      await client.dispose(STOP_MS).catch(() => undefined);
+    }
+  }
+}

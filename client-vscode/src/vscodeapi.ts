@@ -1,0 +1,142 @@
+// The one door to the editor's API: what the rest of the extension needs of it, in the extension's own words.
+// (The language client has its own door; `server.ts` alone uses it.)
+
+import * as vscode from "vscode";
+import type { Pressed } from "./approvals";
+
+export type Disposable = vscode.Disposable;
+export type Output = vscode.LogOutputChannel;
+export type Folder = vscode.WorkspaceFolder;
+
+export function createOutput(): Output {
+  return vscode.window.createOutputChannel("Locum", { log: true });
+}
+
+/** A channel that keeps nothing and never asks for a trace: a protocol trace holds the text of documents. */
+export function createNoTrace(): Output {
+  const nothing = (): void => undefined;
+  const never = (): Disposable => ({ dispose: nothing });
+  return {
+    name: "Locum", logLevel: vscode.LogLevel.Off, onDidChangeLogLevel: never, trace: nothing, debug: nothing,
+    info: nothing, warn: nothing, error: nothing, append: nothing, appendLine: nothing, replace: nothing,
+    clear: nothing, show: nothing, hide: nothing, dispose: nothing,
+  };
+}
+
+/** The `locum.path` setting of the machine or the user; what a workspace says about it does not count. */
+export function configuredPath(): string {
+  const setting = vscode.workspace.getConfiguration("locum").inspect<string>("path");
+  return setting?.globalValue ?? "";
+}
+
+export function onPathChange(then: () => void): Disposable {
+  return vscode.workspace.onDidChangeConfiguration((event) => {
+    if (event.affectsConfiguration("locum.path")) {
+      then();
+    }
+  });
+}
+
+export function onCommand(name: string, run: () => unknown): Disposable {
+  return vscode.commands.registerCommand(name, run);
+}
+
+/** Ask about a lease in a dialog that has the whole window. "Deny" is first: it has the focus and takes a stray Enter. */
+export async function askInDialog(title: string, detail: string): Promise<Pressed> {
+  const allow: vscode.MessageItem = { title: "Allow once" };
+  const deny: vscode.MessageItem = { title: "Deny" };
+  const pressed = await vscode.window.showWarningMessage(title, { modal: true, detail }, deny, allow);
+  return pressed === undefined ? "closed" : pressed === allow ? "allow" : "deny";
+}
+
+/** Show an error once, with buttons that do something. */
+export async function showError(message: string, buttons: Record<string, () => unknown>): Promise<void> {
+  const pressed = await vscode.window.showErrorMessage(message, ...Object.keys(buttons));
+  if (pressed !== undefined) {
+    buttons[pressed]?.();
+  }
+}
+
+export function showNote(message: string): void {
+  void vscode.window.showInformationMessage(message);
+}
+
+export function openPathSetting(): void {
+  void vscode.commands.executeCommand("workbench.action.openSettings", "locum.path");
+}
+
+export interface Choice<T> {
+  readonly label: string;
+  readonly description: string;
+  readonly value: T;
+}
+
+/** Let the person pick one; undefined when nothing was picked. */
+export async function pick<T>(title: string, choices: readonly Choice<T>[]): Promise<T | undefined> {
+  return (await vscode.window.showQuickPick(choices, { title }))?.value;
+}
+
+export interface StatusItem extends Disposable {
+  show(text: string, tooltip: string): void;
+}
+
+export function createStatus(command: string): StatusItem {
+  const item = vscode.window.createStatusBarItem("locum.leases", vscode.StatusBarAlignment.Right, 100);
+  item.name = "Locum leases";
+  item.command = command;
+  return {
+    show: (text, tooltip) => {
+      item.text = text;
+      item.tooltip = tooltip;
+      item.show();
+    },
+    dispose: () => item.dispose(),
+  };
+}
+
+export function isTrusted(): boolean {
+  return vscode.workspace.isTrusted;
+}
+
+export function findFolder(uri: string): Folder | undefined {
+  return vscode.workspace.getWorkspaceFolder(vscode.Uri.parse(uri));
+}
+
+/** Make the editor's task that runs `program` with `args` in `folder`, in a terminal of its own. */
+export function makeTask(folder: Folder, type: string, name: string, program: string, args: string[]): vscode.Task {
+  const process = new vscode.ProcessExecution(program, args, { cwd: folder.uri.fsPath });
+  const task = new vscode.Task({ type, task: name }, folder, name, type, process, []);
+  task.presentationOptions = { focus: true, panel: vscode.TaskPanelKind.Dedicated, showReuseMessage: false };
+  return task;
+}
+
+export function provideTasks(
+  type: string,
+  list: () => Promise<vscode.Task[]>,
+  make: (folder: Folder, name: string) => vscode.Task | undefined,
+): Disposable {
+  return vscode.tasks.registerTaskProvider(type, {
+    provideTasks: list,
+    resolveTask: (task) => {
+      const name: unknown = task.definition["task"];
+      const folder = typeof task.scope === "object" ? task.scope : vscode.workspace.workspaceFolders?.[0];
+      if (typeof name !== "string" || folder === undefined) {
+        return undefined;
+      }
+      const made = make(folder, name);
+      if (made === undefined) {
+        return undefined;
+      }
+      // The editor knows the resolved task by the very definition that it handed in.
+      const resolved = new vscode.Task(task.definition, folder, task.name, type, made.execution, []);
+      resolved.presentationOptions = made.presentationOptions;
+      return resolved;
+    },
+  });
+}
+
+export function runTask(task: vscode.Task): void {
+  void vscode.tasks.executeTask(task);
+}
+
+export type Task = vscode.Task;

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Approvals, type Decision, type Pressed, type Question, readQuestion, TOO_SOON } from "../src/approvals";
+
+/** A person, a dialog and a clock that the test moves. */
+class Desk {
+  readonly answers: [string, Decision][] = [];
+  readonly shown: string[] = [];
+  tooLate = 0;
+  time = 0;
+  #press: ((pressed: Pressed) => void) | undefined;
+  #fail: ((error: Error) => void) | undefined;
+  readonly approvals = new Approvals({
+    ask: (title, detail) => {
+      this.shown.push(`${title}\n${detail}`);
+      return new Promise((resolve, reject) => {
+        this.#press = resolve;
+        this.#fail = reject;
+      });
+    },
+    answer: (id, decision) => this.answers.push([id, decision]),
+    tooLate: () => this.tooLate++,
+    now: () => this.time,
+  });
+
+  async press(pressed: Pressed, after = TOO_SOON): Promise<void> {
+    this.time += after;
+    this.#press?.(pressed);
+    await settle();
+  }
+
+  async fail(): Promise<void> {
+    this.#fail?.(new Error("the window is gone"));
+    await settle();
+  }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const question = (id: string, lines: string[] = ["in /p"]): Question => ({ id, title: `Let ${id} use 1 secret?`, lines });
+
+test("only a press on allow allows", async () => {
+  for (const [pressed, decision] of [["allow", "allow"], ["deny", "deny"], ["closed", "deny"]] as const) {
+    const desk = new Desk();
+    desk.approvals.add(question("a"));
+    await desk.press(pressed);
+    assert.deepEqual(desk.answers, [["a", decision]]);
+  }
+});
+
+test("a dialog that fails denies", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a"));
+  await desk.fail();
+  assert.deepEqual(desk.answers, [["a", "deny"]]);
+});
+
+test("a button pressed at once is not counted, and the question stands", async () => {
+  for (const pressed of ["allow", "deny"] as const) {
+    const desk = new Desk();
+    desk.approvals.add(question("a"));
+    await desk.press(pressed, TOO_SOON - 1);
+    assert.deepEqual(desk.answers, []);
+    assert.equal(desk.shown.length, 2);
+    await desk.press("allow");
+    assert.deepEqual(desk.answers, [["a", "allow"]]);
+  }
+});
+
+test("closing the dialog denies at once", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a"));
+  await desk.press("closed", 1);
+  assert.deepEqual(desk.answers, [["a", "deny"]]);
+});
+
+test("one question at a time, in order", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a"));
+  desk.approvals.add(question("b"));
+  assert.equal(desk.shown.length, 1);
+  await desk.press("deny");
+  assert.equal(desk.shown.length, 2);
+  await desk.press("allow");
+  assert.deepEqual(desk.answers, [["a", "deny"], ["b", "allow"]]);
+});
+
+test("a cancelled question is not shown, and an open one counts for nothing", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a"));
+  desk.approvals.add(question("b"));
+  desk.approvals.cancel("b");
+  desk.approvals.cancel("a");
+  await desk.press("allow");
+  assert.deepEqual(desk.answers, []);
+  assert.equal(desk.tooLate, 1);
+  assert.equal(desk.shown.length, 1);
+  desk.approvals.add(question("c"));
+  await desk.press("allow");
+  assert.deepEqual(desk.answers, [["c", "allow"]]);
+});
+
+test("when the channel is gone nothing is answered", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a"));
+  desk.approvals.add(question("b"));
+  desk.approvals.cancelAll();
+  await desk.press("allow");
+  assert.deepEqual(desk.answers, []);
+});
+
+test("hostile text is shown, not obeyed", () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a", ["command rm\nlevel L2", "\u202ecod.exe"]));
+  const [text] = desk.shown;
+  assert.equal(text?.split("\n").length, 3);
+  assert.ok(!text?.includes("\u202e"));
+});
+
+test("more than a person can read is denied unseen, and so is a flood", async () => {
+  const desk = new Desk();
+  desk.approvals.add(question("long", Array<string>(100).fill("x")));
+  await settle();
+  assert.deepEqual(desk.answers, [["long", "deny"]]);
+  assert.equal(desk.shown.length, 0);
+  for (let number = 0; number < 50; number++) {
+    desk.approvals.add(question(`q${number}`));
+  }
+  assert.ok(desk.answers.length > 20 && desk.answers.every(([, decision]) => decision === "deny"));
+});
+
+test("a message that is no question is none", () => {
+  for (const raw of [undefined, null, 1, {}, { id: "a", title: "t" }, { id: "a", title: "t", lines: [1] }, { id: 1, title: "t", lines: [] }]) {
+    assert.equal(readQuestion(raw), undefined);
+  }
+  assert.deepEqual(readQuestion({ id: "a", title: "t", lines: ["l"], more: 1 }), { id: "a", title: "t", lines: ["l"] });
+});
