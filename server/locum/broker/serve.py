@@ -88,8 +88,10 @@ def _ask_to_leave() -> bool:
 def _listen(paths: Paths) -> socket.socket:
     paths.socket.unlink(missing_ok=True)  # ours by the lock; left behind by a broker that was killed
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    os.umask(0o177)  # 0600 from the first moment on
     with socket_address(paths) as address:
-        listener.bind(address)  # under umask 077, in a 0700 directory: never open to others, not for a moment
+        listener.bind(address)
+    os.umask(0o077)
     listener.listen(64)
     listener.setblocking(False)
     return listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 from locum.broker.client import BrokerClient, connect
 from locum.broker.wire import Grant, LeaseRequest
 from locum.cli.person import terminal, with_vault
-from locum.errors import UsageProblem
+from locum.errors import LocumError, Unavailable, UsageProblem
 from locum.refs.manifest import DEFAULT_TTL, Manifest, Task, parse_duration
 from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
 from locum.run.environment import child_environment
@@ -66,14 +67,13 @@ def _run_leased(client: BrokerClient, request: LeaseRequest, environment: Mappin
     child = child_environment(environment, values)
     os.chdir(request.cwd)
     code = launch(request.argv, child, masks, stop=StopWatch(client.fileno(), lambda: _ended(client, lease["id"])))
-    client.end_lease(lease["id"], code)
+    with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
+        client.end_lease(lease["id"], code)
     return code
 
 
 def _ended(client: BrokerClient, lease_id: str) -> str | None:
     """Say why the task must stop now: its lease has ended, or the broker has gone and nobody could revoke it."""
-    from locum.errors import Unavailable
-
     try:
         event = client.next_event(0)
     except Unavailable:
