@@ -82,7 +82,7 @@ class _Literal:
             # `u` cannot stand beside `f`; a word may touch the quote: `return"…"`
             space = self._space()
             prefix = token.prefix.replace("u", "").replace("U", "")
-            edits.append(Edit(token.start, token.start + len(token.prefix), f"{space}f{prefix}"))
+            edits.append(Edit(token.start, token.start + len(token.prefix), f"{space}{prefix}f"))
         return tuple(edits), f"f-string with {idiom}"
 
     def _braces(self) -> list[Edit]:

@@ -1,0 +1,107 @@
+"""Every case in `cases/*.txt`: a text with a marked secret, and what stands there afterwards or why nothing does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from marked import CLOSE, OPEN, applied, plan_marked, value_of
+
+from locum.rewrite.plan import Plan, Refusal
+
+_CASE = re.compile(
+    r"^=== ([^\n]*)\n(.*?)\n(---\n(?P<after>.*?)|--! (?P<refusal>.*?))\n\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    title: str
+    path: str
+    language: str
+    before: str
+    after: str | None
+    refusal: str
+
+
+def cases() -> list[Case]:
+    found: list[Case] = []
+    for file in sorted((Path(__file__).parent / "cases").glob("*.txt")):
+        text = file.read_text()
+        matches = list(_CASE.finditer(text))
+        assert len(matches) == len(re.findall(r"^=== ", text, re.MULTILINE)), f"{file.name}: a case is malformed"
+        for match in matches:
+            title, path, language = ([part.strip() for part in match[1].split("|")] + [""])[:3]
+            after = match["after"]
+            refusal = match["refusal"] or ""
+            found.append(Case(title, path, language, match[2] + "\n", after and after + "\n", refusal))
+    return found
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.path}: {case.title}")
+def test_case(case: Case):
+    text, made = plan_marked(case.before, path=case.path, language=case.language)
+    if case.after is None:
+        assert isinstance(made, Refusal)
+        assert case.refusal in made.reason
+        assert "tulip" not in made.reason, "a refusal holds no part of the text"
+    else:
+        assert applied(text, made) == case.after
+
+
+@pytest.mark.parametrize("case", [c for c in cases() if c.after], ids=lambda case: f"{case.path}: {case.title}")
+def test_case_with_windows_line_ends(case: Case):
+    text, made = plan_marked(case.before.replace("\n", "\r\n"), path=case.path, language=case.language)
+    assert applied(text, made) == (case.after or "").replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "value"),
+    [
+        (
+            "a.py",
+            r'k = "<tulip\x41\u00e9\N{BULLET}\
+x>"',
+            "tulipAé\u2022x",
+        ),
+        ("a.py", r'k = b"<tulip\xe9>"', b"tulip\xe9"),
+        ("a.js", r'k = "<tulip\101\0\x41>"', None),
+        ("a.js", r'k = "<tulip\101\x41>"', "tulipAA"),
+        ("a.js", r'k = "<tulip\/\d>"', "tulip/d"),
+        ("a.json", r'{"k": "<tulip\/\u0041>"}', "tulip/A"),
+        (".env", r'K="<tulip\n\"\d>"', 'tulip\n"\\d'),
+        (".env", r"K='<tulip\n>'", r"tulip\n"),
+        (".env", "K=<tulip#9Zk>", "tulip#9Zk"),
+        ("a.yml", r'k: "<tulip\x41\e>"', "tulipA\x1b"),
+        ("a.yml", "k: |+\n  <tulip\n   9Zk>\n\n", "tulip\n 9Zk\n\n"),
+        ("compose.yml", "k: <tulip$$9Zk>", "tulip$9Zk"),
+    ],
+)
+def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
+    _, made = plan_marked(before.replace("<", OPEN).replace(">", CLOSE), path=path)
+    if value is None:
+        assert isinstance(made, Refusal)
+    else:
+        assert value_of(made) == (value if isinstance(value, bytes) else value.encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "note"),
+    [
+        ("a.py", 'k = "<tulip>"', "locum run --secret NAME"),
+        ("a.py", 'k = "https://x:<tul%20ip>@h"', "percent-encoded"),
+        (".env", "K=https://x:<tulip>@h", "The whole value of K is stored"),
+        ("a.json", '{"k": "https://x:<tulip>@h"}', "The whole string is stored"),
+        (".mcp.json", '{"mcpServers": {"x": {"command": "y", "env": {"K": "<tulip>"}}}}', '"x" now starts through'),
+        ("a.jsx", '(=a k="<tulip>" />)', "visible to every visitor"),
+        (".github/workflows/a.yml", "k: <tulip>", "gh secret set NAME"),
+    ],
+)
+def test_the_note_says_what_to_know(path: str, before: str, note: str):
+    marked = before.replace("<", OPEN).replace("/>", "\0").replace(">", CLOSE).replace("\0", "/>").replace("(=", "(<")
+    _, made = plan_marked(marked, path=path)
+    assert isinstance(made, Plan)
+    assert note in made.note
+    assert "tul" not in made.note + made.idiom
