@@ -7,7 +7,6 @@ Values stay `bytes`: a `str` is copied by every operation on it and cannot be wi
 
 from __future__ import annotations
 
-import hmac
 from typing import Any, NoReturn
 
 
@@ -32,6 +31,8 @@ class SecretBytes:
 
     def same_as(self, other: SecretBytes) -> bool:
         """Compare in time that does not depend on where the values differ."""
+        import hmac  # 7 ms of OpenSSL, which a launcher never needs
+
         return hmac.compare_digest(self._buffer, other._buffer)
 
     def wipe(self) -> None:

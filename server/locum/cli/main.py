@@ -54,7 +54,7 @@ def cli() -> None:
 def main() -> None:
     """Run a command; turn errors into one or two lines on stderr and an exit code, and never a traceback."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="locum", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except LocumError as error:
         click.echo(f"locum: {error.explain()}", err=True)

@@ -7,11 +7,9 @@ Unknown keys, wrong types and impossible names are errors: a misspelt key must n
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 from typing import Any, NoReturn, cast
 
 from locum.errors import UsageProblem
@@ -95,6 +93,8 @@ def parse_duration(text: str) -> int:
 
 def parse_manifest(text: str) -> Manifest:
     """Read the manifest. Raises ManifestProblem for the first thing that is wrong."""
+    import tomllib  # 4 ms: most projects of a first run have no manifest yet
+
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -210,7 +210,7 @@ class _Reader:
             except ReferenceProblem as problem:
                 self._fail(key, problem.message)
             if reference.is_declared and reference.name not in declared:
-                near = get_close_matches(reference.name, list(declared), 1)
+                near = _nearest(reference.name, declared)
                 self._fail(key, f"no [secrets.{reference.name}] here" + (f"; did you mean {near[0]}?" if near else ""))
         return pairs
 
@@ -231,7 +231,7 @@ class _Reader:
     def _known(self, table: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> None:
         for name in table:
             if name not in allowed:
-                near = get_close_matches(name, allowed, 1)
+                near = _nearest(name, allowed)
                 self._fail(
                     key, f"unknown key {name[:40]!r}" + (f"; did you mean {near[0]}?" if near else ""),
                     f"Known here: {', '.join(allowed)}.",
@@ -264,6 +264,12 @@ class _Reader:
     @staticmethod
     def _fail(key: str, message: str, hint: str = "") -> NoReturn:
         raise ManifestProblem(message, key=key, hint=hint)
+
+
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # 4 ms, and only for who mistyped
+
+    return get_close_matches(name, list(known), 1)
 
 
 def _line_of_key(text: str, key: str) -> int:

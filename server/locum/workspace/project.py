@@ -7,7 +7,6 @@ directory itself. Nothing read here is trusted with more than naming and request
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +78,8 @@ def write_manifest_text(project: Project, text: str) -> None:
         raise UsageProblem(
             "manifest.link", f"{path} is a link", "Put a file there: Locum does not write through links."
         )
+    import tempfile  # 6 ms: only writers need it
+
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         descriptor, temporary = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=project.root)
