@@ -60,10 +60,12 @@ export function activate(context: { subscriptions: Disposable[] }): void {
     if ("problem" in found) {
       void showError(`Locum: ${found.problem}`, { "Set Path": openPathSetting, "Try Again": () => void restart() });
     }
+    leases.updateProgram(program === undefined ? "off" : "on");
     try {
       await started;
     } catch (error) {
       output.error(String(error));
+      leases.updateProgram("off");
       void showError("Locum: the server did not start.", { "Show Output": () => output.show(), "Try Again": () => void restart() });
     }
   };

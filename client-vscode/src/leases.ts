@@ -17,11 +17,15 @@ const APPROVALS: Record<ControlState, string> = {
   failed: "Approvals: none here; see Locum: Show Output.",
 };
 
+/** What the status bar needs to know of the program: it runs, or it does not. */
+export type Program = "on" | "off";
+
 export class Leases implements Disposable {
   readonly #status: StatusItem;
   #leases: readonly Lease[] = [];
   #level = "";
   #approvals = "";
+  #program: Program = "on";
 
   constructor(command: string) {
     this.#status = createStatus(command);
@@ -45,6 +49,11 @@ export class Leases implements Disposable {
     this.#show();
   }
 
+  updateProgram(program: Program): void {
+    this.#program = program;
+    this.#show();
+  }
+
   /** Let the person pick a lease to end; the lease's id, or undefined. */
   async choose(): Promise<string | undefined> {
     if (this.#leases.length === 0) {
@@ -64,6 +73,10 @@ export class Leases implements Disposable {
   }
 
   #show(): void {
+    if (this.#program === "off") {
+      this.#status.show("$(key) Locum: off", "The program `locum` was not found, or its server did not start.");
+      return;
+    }
     const count = this.#leases.length;
     const text = `$(key) Locum: ${count} ${count === 1 ? "lease" : "leases"}`;
     const lines = [...this.#leases.map((lease) => `${lease.what}: ${lease.names}`), this.#approvals];

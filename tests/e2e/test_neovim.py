@@ -1,0 +1,160 @@
+"""A real Neovim, set up as the README says, from the squiggle to the approval. Nothing is stubbed but the person."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.bed import need_bed
+from support.home import Home, canary
+from support.neovim import Neovim
+from support.tokens import github_token
+from support.transcript import Transcript
+
+pytestmark = pytest.mark.nvim
+
+SHOW = ["python3", "-c", "import os; print('value:', os.environ['API_KEY'])"]
+HAS_CLIENT = "return #vim.lsp.get_clients({ bufnr = 0, name = 'locum' })"
+DIAGNOSTICS = "return vim.tbl_map(function(d) return { d.code, d.message, d.source } end, vim.diagnostic.get(0))"
+
+
+class Editor:
+    """Neovim in a home, with its files installed by `locum init neovim`."""
+
+    def __init__(self, home: Home, folder: Path) -> None:
+        self.home, self.folder = home, folder
+        self.program = need_bed().neovim
+        self.transcript = Transcript(home, folder)
+        self.env = self.transcript.env | {
+            f"XDG_{kind}_HOME": str(folder / "xdg" / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")
+        }
+        said = home.run("init", "neovim", XDG_CONFIG_HOME=self.env["XDG_CONFIG_HOME"]).stdout
+        (line,) = [line.strip() for line in said.splitlines() if line.startswith("    ")]
+        (folder / "xdg/config/nvim/init.lua").write_text(line + "\n")
+        self.open_editors: list[Neovim] = []
+
+    def open(self, path: Path) -> Neovim:
+        """Open a file and wait until the server is attached to it."""
+        editor = Neovim(
+            self.program,
+            path,
+            env=self.env,
+            cwd=self.home.project,
+            folder=self.folder / f"nvim{len(self.open_editors)}",
+        )
+        self.open_editors.append(editor)
+        editor.wait(HAS_CLIENT)
+        return editor
+
+
+@pytest.fixture
+def editor(vault_home: Home, tmp_path: Path) -> Iterator[Editor]:
+    """Give an editor's set-up over a vault that a key file opens."""
+    place = Editor(vault_home, tmp_path / "editor")
+    yield place
+    for opened in place.open_editors:
+        opened.close()
+
+
+def choose(editor: Neovim, wanted: str) -> None:
+    """Let a person stand at `vim.ui.select` who takes the entry that contains `wanted`, and notes what was asked."""
+    editor.lua(
+        f"""
+        vim.g.asked = ""
+        vim.ui.select = function(items, options, done)
+          vim.g.asked = (options.prompt or "") .. "\\n"
+          for index, item in ipairs(items) do
+            local label = options.format_item and options.format_item(item) or tostring(item)
+            vim.g.asked = vim.g.asked .. "- " .. label .. "\\n"
+            if label:find({wanted!r}, 1, true) then return done(item, index) end
+          end
+          done(nil, nil)
+        end
+        return true"""
+    )
+
+
+def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(editor: Editor) -> None:
+    token = github_token()
+    path = editor.home.project / "app.py"
+    before = f'import sys\n\nTOKEN = "{token}"\n'
+    path.write_text(before)
+    nvim = editor.open(path)
+    ((code, message, source),) = nvim.wait(DIAGNOSTICS)
+    assert (code, source) == ("github-pat", "locum")
+    assert token not in message
+
+    choose(nvim, "vault")
+    nvim.lua("vim.api.nvim_win_set_cursor(0, { 3, 12 }); vim.lsp.buf.code_action(); return true")
+    nvim.wait(f"return not table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false)):find({token!r}, 1, true)")
+
+    text = "\n".join(nvim.text())
+    (name,) = [entry["name"] for entry in editor.home.json("secret", "list")["secrets"]]
+    assert f'os.environ["{name}"]' in text
+    assert "import os" in text
+    manifest = editor.home.project / "locum.toml"
+    assert f"[secrets.{name}]" in manifest.read_text()
+    assert token not in manifest.read_text()
+    nvim.wait("return #vim.diagnostic.get(0) == 0")
+
+    nvim.keys("u")
+    nvim.wait(
+        f"return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n'):find({token!r}, 1, true) ~= nil"
+    )
+    assert "\n".join(nvim.text()) + "\n" == before
+    nvim.wait("return #vim.diagnostic.get(0) == 1")
+
+    nvim.close()
+    editor.transcript.assert_only_document_text_holds(token)
+    assert token.encode() not in editor.home.everything_written()
+
+
+def test_a_file_of_a_type_that_neovim_does_not_know_is_checked_too(editor: Editor) -> None:
+    path = editor.home.project / "notes.unheardof"
+    path.write_text(f"the token is {github_token()} for now\n")
+    nvim = editor.open(path)
+    assert nvim.lua("return vim.bo.filetype") == ""
+    assert nvim.wait(DIAGNOSTICS)[0][0] == "github-pat"
+
+
+@pytest.mark.parametrize("decision", ["Allow", "Deny"])
+def test_neovim_asks_for_a_task_that_has_no_terminal(editor: Editor, decision: str) -> None:
+    value = canary()
+    editor.home.store("API_KEY", value)
+    path = editor.home.project / "app.py"
+    path.write_text("import os\n")
+    nvim = editor.open(path)
+    choose(nvim, decision)
+    wait_for_control(editor.home)
+
+    done = editor.home.run("run", "--secret", "API_KEY", "--", *SHOW, check=None)
+
+    asked = nvim.lua("return vim.g.asked")
+    assert "locum://API_KEY" in asked
+    assert "python3 -c" in asked
+    assert value not in done.stdout + done.stderr
+    if decision == "Allow":
+        assert (done.returncode, done.stdout.strip()) == (0, "value: locum://API_KEY")
+    else:
+        assert (done.returncode, done.stdout) == (3, "")
+    nvim.close()
+    for path in editor.transcript.folder.iterdir():
+        assert value.encode() not in path.read_bytes(), f"the value is in {path.name}"
+
+
+def test_without_an_editor_and_a_terminal_nobody_is_asked(vault_home: Home) -> None:
+    vault_home.store("API_KEY", canary())
+    done = vault_home.run("run", "--secret", "API_KEY", "--", *SHOW, check=3)
+    assert done.stdout == ""
+
+
+def wait_for_control(home: Home) -> None:
+    """Wait until an editor holds the channel on which the broker asks."""
+    for _ in range(100):
+        if home.json("broker", "status").get("control"):
+            return
+        subprocess.run(["sleep", "0.1"], check=True)
+    raise AssertionError("no editor took the control channel")

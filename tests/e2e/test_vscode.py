@@ -1,0 +1,230 @@
+"""A real VS Code with our packaged extension, from the squiggle to the approval, driven through its own screen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.bed import ARTEFACTS, need_bed, need_extension
+from support.home import Home, canary
+from support.tokens import github_token
+from support.transcript import Transcript
+from support.vscode import VSCode, install_extension
+
+pytestmark = [pytest.mark.vscode, pytest.mark.timeout(240)]
+
+SQUIGGLE = ".monaco-editor .squiggly-error"
+DIALOG = ".monaco-dialog-box"
+READ_FIRST = 0.7
+"""Seconds that a person looks at a dialog before pressing a button; sooner than half a second does not count."""
+
+TASK = """
+import os, pathlib, time
+print("value:", os.environ["API_KEY"], "length", len(os.environ["API_KEY"]))
+while not pathlib.Path("go").exists():
+    time.sleep(0.1)
+pathlib.Path("go").unlink()
+print("done")
+"""
+
+Open = Callable[[], VSCode]
+
+
+@pytest.fixture(scope="session")
+def extensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an extensions folder with our .vsix installed; each window gets a copy."""
+    folder = tmp_path_factory.mktemp("extensions")
+    install_extension(need_bed(), need_extension(), folder, {"PATH": "/usr/bin:/bin", "HOME": str(folder)})
+    return folder
+
+
+@pytest.fixture
+def transcript(vault_home: Home, tmp_path: Path) -> Transcript:
+    """Give the recorded server."""
+    return Transcript(vault_home, tmp_path / "vscode")
+
+
+@pytest.fixture
+def open_window(
+    vault_home: Home, transcript: Transcript, extensions: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Open]:
+    """Give a function that opens a window on the project; what it showed last is kept."""
+    windows: list[VSCode] = []
+
+    def start() -> VSCode:
+        window = VSCode(
+            need_bed(), extensions=extensions, env=transcript.env, project=vault_home.project,
+            folder=tmp_path / f"window{len(windows)}", settings={"locum.path": str(transcript.program)},
+        )  # fmt: skip
+        windows.append(window)
+        return window
+
+    yield start
+    for window in windows:
+        window.close(ARTEFACTS / f"{request.node.name}.png")
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    """Wait until a condition holds; return what it gave."""
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+    return answer
+
+
+def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(
+    vault_home: Home, open_window: Open, transcript: Transcript
+) -> None:
+    token = github_token()
+    project = vault_home.project
+    before = f'import requests\n\nTOKEN = "{token}"\n\nprint(requests.get("https://api.example.com/user", headers={{"Authorization": f"Bearer {{TOKEN}}"}}).status_code)\n'
+    (project / "app.py").write_text(before)
+    (project / ".vscode").mkdir()
+    # A workspace that asks for a trace of the protocol, which would hold the document's text, must not get one.
+    (project / ".vscode/settings.json").write_text(json.dumps({"locum.trace.server": "verbose"}))
+
+    code = open_window()
+    code.open("app.py")
+    code.see(SQUIGGLE, 40)
+    code.press("Control+Shift+M")
+    code.see(".markers-panel .monaco-list-row:has-text('github-pat')")
+    row = code.read(".markers-panel .monaco-list-row:has-text('github-pat')")
+    assert token not in row
+
+    code.click(".editor-instance .view-line:has-text('TOKEN =')")
+    code.press("Home", *["ArrowRight"] * 12, "Control+.")
+    code.see(".action-widget .action-list-item, .action-widget .monaco-list-row")
+    code.see(".action-widget :text('vault')")
+    code.screenshot(ARTEFACTS / "vscode-quick-fix.png")
+    menu = code.read(".action-widget")
+    assert token not in menu
+    code.click(".action-widget .monaco-list-row:has-text('vault')")
+
+    code.gone(SQUIGGLE)
+    (name,) = [entry["name"] for entry in vault_home.json("secret", "list")["secrets"]]
+    wait_until(lambda: f'os.environ["{name}"]' in code.editor_text(), "the idiom in the editor")
+    manifest = project / "locum.toml"
+    assert f"[secrets.{name}]" in wait_until(lambda: manifest.exists() and manifest.read_text(), "locum.toml")
+    code.screenshot(ARTEFACTS / "vscode-fixed.png")
+    code.press("Control+S")
+    on_disk = wait_until(lambda: (text := (project / "app.py").read_text()) != before and text, "the saved file")
+    assert f'os.environ["{name}"]' in on_disk
+    assert token not in on_disk + manifest.read_text()
+
+    code.press("Control+Z")
+    wait_until(lambda: token in code.editor_text(), "the text from before")
+    code.see(SQUIGGLE)
+    code.press("Control+Shift+Z", "Control+S")  # leave no unsaved text behind: VS Code keeps that in a backup file
+    wait_until(lambda: token not in code.editor_text(), "the idiom again")
+
+    code.close(ARTEFACTS / "vscode-end.png")
+    transcript.assert_only_document_text_holds(token)
+    assert token.encode() not in vault_home.everything_written()
+    for log in code.data.rglob("logs/**/*"):
+        assert not log.is_file() or token.encode() not in log.read_bytes(), f"the token is in {log}"
+
+
+@pytest.fixture
+def task_value(vault_home: Home) -> str:
+    """Give a project whose task `show` uses API_KEY; return the value."""
+    value = canary()
+    vault_home.store("API_KEY", value)
+    (vault_home.project / "show.py").write_text(TASK)
+    (vault_home.project / "locum.toml").write_text(
+        '[secrets.API_KEY]\nsource = "local"\n\n[tasks.show]\ncommand = ["python3", "show.py"]\nsecrets = ["API_KEY"]\nttl = "15m"\n'
+    )
+    return value
+
+
+def start_task(code: VSCode) -> str:
+    """Run the task by the editor's own command; return what the dialog says."""
+    code.command("Tasks: Run Task")
+    code.see(".quick-input-list .monaco-list-row:has-text('show')")
+    code.press("Enter") if "show" in code.read(".quick-input-list .monaco-list-row.focused") else code.click(
+        ".quick-input-list .monaco-list-row:has-text('show')"
+    )
+    code.see(DIALOG, 30)
+    time.sleep(READ_FIRST)
+    return code.read(DIALOG)
+
+
+def press_button(code: VSCode, label: str) -> None:
+    code.click(f"{DIALOG} .monaco-button:has-text('{label}')")
+    code.gone(DIALOG)
+
+
+def test_a_task_gets_its_secret_after_a_click_and_not_without(
+    vault_home: Home, task_value: str, open_window: Open, transcript: Transcript
+) -> None:
+    code = open_window()
+    code.open("locum.toml")
+    code.see(".statusbar-item:has-text('Locum: 0 leases')", 40)
+    wait_until(lambda: vault_home.json("broker", "status").get("control"), "the control channel")
+
+    asked = start_task(code)
+    assert "Let task show use 1 secret?" in asked
+    for part in ("python3 show.py", "locum://API_KEY", str(vault_home.project), "15 min", "L0"):
+        assert part in asked
+    code.screenshot(ARTEFACTS / "vscode-approval.png")
+    press_button(code, "Allow once")
+    shown = code.wait_terminal("value: locum://API_KEY length 32")
+    assert task_value not in shown
+    code.see(".statusbar-item:has-text('Locum: 1 lease')")
+    code.screenshot(ARTEFACTS / "vscode-task.png")
+    (vault_home.project / "go").touch()
+    code.wait_terminal("done")
+    code.see(".statusbar-item:has-text('Locum: 0 leases')")
+
+    start_task(code)
+    press_button(code, "Deny")
+    code.wait_terminal("exit code: 3")
+    assert "value:" not in code.terminal_text()
+
+    start_task(code)
+    code.press("Escape")
+    code.gone(DIALOG)
+    code.wait_terminal("exit code: 3")
+
+    start_task(code)
+    code.press("Enter")  # a stray Enter, for whatever had the focus before
+    code.gone(DIALOG)
+    code.wait_terminal("exit code: 3")
+
+    start_task(code)
+    press_button(code, "Allow once")
+    code.wait_terminal("value: locum://API_KEY")
+    code.command("Locum: End Lease")
+    code.see(".quick-input-list .monaco-list-row:has-text('show')")
+    code.press("Enter")
+    code.wait_terminal("the lease has ended")
+    code.see(".statusbar-item:has-text('Locum: 0 leases')")
+
+    code.close(ARTEFACTS / "vscode-tasks-end.png")
+    assert vault_home.json("audit", "verify")["ok"]
+    operations = [record["api"]["operation"] for record in vault_home.json("audit", "show")["records"]]
+    assert operations.count("lease.grant") == 2
+    assert operations.count("lease.deny") == 3
+    for path in transcript.folder.iterdir():
+        assert task_value.encode() not in path.read_bytes(), f"the value is in {path.name}"
+    assert task_value.encode() not in vault_home.everything_written()
+
+
+def test_the_extension_says_what_to_do_when_the_program_is_not_there(
+    home: Home, extensions: Path, tmp_path: Path
+) -> None:
+    window = VSCode(
+        need_bed(), extensions=extensions, env=home.env | {"PATH": "/usr/bin:/bin"}, project=home.project,
+        folder=tmp_path / "window", settings={"locum.path": ""},
+    )  # fmt: skip
+    try:
+        window.see(".notification-list-item:has-text('not on PATH')", 40)
+        window.see(".notification-list-item .monaco-button:has-text('Set Path')")
+        window.see(".statusbar-item:has-text('Locum: off')")
+    finally:
+        window.close(ARTEFACTS / "vscode-no-program.png")
