@@ -20,7 +20,8 @@ def need_bed() -> Bed:
     try:
         return locate()
     except BedProblem as problem:
-        missing(str(problem))
+        why = str(problem)
+    missing(why)
 
 
 def need_extension() -> Path:
