@@ -36,6 +36,7 @@ _BEFORE_OPERAND = frozenset(
         "typeof", "void", "yield",
     )
 )  # fmt: skip
+_MAX_MISSES = 60
 _HEADS = frozenset({"if", "while", "for", "with"})
 _MEANINGFUL_OPENERS = frozenset({"enum", "interface", "type"})
 
@@ -83,6 +84,7 @@ class Lexed:
         self.comments: list[tuple[int, int]] = []
         self._frames = [_Frame("code")]
         self._position: int = 0
+        self._misses: int = 0
         self._operand: bool = True  # whether an operand may begin here
         steps: dict[str, Callable[[_Frame], None]] = {
             "code": self._code,
@@ -95,7 +97,8 @@ class Lexed:
 
     def _add(self, kind: Kind, start: int, end: int, template: Template | None = None) -> None:
         text = self.text[start:end] if kind in {"word", "punct"} else ""
-        opener = next((frame.brackets[-1][1] for frame in reversed(self._frames) if frame.brackets), "")
+        brackets = self._frames[-1].brackets
+        opener = brackets[-1][1] if brackets else ""
         self.tokens.append(Token(kind, start, end, text, opener, template))
         self._position = end
 
@@ -126,7 +129,7 @@ class Lexed:
             template = Template(start, not self._operand)
             self._frames.append(_Frame("template", template=template))
             self._position = start + 1
-        elif text == "/" and self._operand and (regex := _REGEX.match(self.text, start)):
+        elif text == "/" and self._operand and (regex := self._regex(start)):
             self._add("regex", start, regex.end())
             self._operand = False
         elif text == "<" and self.jsx and self._operand and _ELEMENT.match(self.text, start):
@@ -142,6 +145,12 @@ class Lexed:
         else:
             self._add("punct", start, start + len(text))
             self._operand = text not in {"++", "--"} or self._operand
+
+    def _regex(self, start: int) -> re.Match[str] | None:
+        """Match a regular expression; each miss reads to the end of the line, so a broken text gets only so many."""
+        match = _REGEX.match(self.text, start) if self._misses < _MAX_MISSES else None
+        self._misses += match is None
+        return match
 
     def _close(self, frame: _Frame, start: int, text: str) -> None:
         if text == "}" and not frame.brackets and len(self._frames) > 1:  # the end of `${…}` or of JSX's `{…}`

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn, cast
 
-_SKIP = re.compile(r"(?:[ \t\r\n\ufeff]+|//[^\r\n]*|/\*.*?\*/)+", re.DOTALL)
+_SKIP = re.compile(r"(?:[ \t\r\n\ufeff]+|//[^\r\n]*|/\*.*?(?:\*/|\Z))+", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\r\n]|\\.)*"')
 _OTHER = re.compile(r"-?\d[\d.eE+-]*|true|false|null")
-_COMMENT = re.compile(r'"(?:[^"\\\r\n]|\\.)*"|(//[^\r\n]*|/\*.*?\*/)', re.DOTALL)
+_COMMENT = re.compile(r'"(?:[^"\\\r\n]|\\.)*"|(//[^\r\n]*|/\*.*?(?:\*/|\Z))', re.DOTALL)
 _MAX_DEPTH = 100
 
 

@@ -10,7 +10,7 @@ import ast
 import warnings
 from collections.abc import Sequence
 
-from locum.rewrite.idioms.python_imports import Access, access, parse, readable_head
+from locum.rewrite.idioms.python_imports import Access, access, nodes_around, parse, readable_head
 from locum.rewrite.idioms.python_lexer import Token, tokens, units
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
@@ -204,7 +204,7 @@ def _is_line(token: Token | None) -> bool:
 def _check_context(tree: ast.Module, source: SourceText, token: Token) -> None:
     """Refuse where the grammar or the types want a literal."""
     place = source.line_of(token.start) + 1
-    for node in ast.walk(tree):
+    for node in nodes_around(tree, place):
         match node:
             case ast.MatchValue() | ast.MatchMapping() if _holds(node, source, place, token):
                 raise NoSafeEdit("a 'case' pattern takes no expression: compare with 'if' instead")

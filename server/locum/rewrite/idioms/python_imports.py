@@ -18,6 +18,7 @@ from locum.text.source import SourceText
 _SPARE = "_os"  # where `os` is something else in this text
 _HEADER = re.compile(r"#!|#.*coding[:=]|# /// ")
 _STATEMENT = re.compile(r"[^\s#)\]}]")
+_NAMES = re.compile(r"\b(?:_?os|environ)\b")
 _CUTS = 8
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -44,7 +45,8 @@ class _Names:
         self.tree = tree
         self.use = use
         self.newline = newline
-        self.elsewhere = set(_bound_elsewhere(tree, source.line_of(use) + 1))
+        names = _NAMES.search(source.text)  # most texts name none of them, and a walk takes long
+        self.elsewhere = set(_bound_elsewhere(tree, source.line_of(use) + 1)) if names else set[str]()
 
     def access(self) -> Access:
         for statement in self.tree.body:
@@ -222,11 +224,26 @@ def _bound_elsewhere(tree: ast.Module, line: int) -> Iterator[str]:
     """
     top = {id(statement) for statement in tree.body}
     around: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, _SCOPES) and node.lineno <= line <= (node.end_lineno or node.lineno):
+    for node in nodes_around(tree, line):
+        if isinstance(node, _SCOPES):
             around.update(id(inner) for inner in ast.walk(node))
+            break  # the outermost one holds the others
     for node in ast.walk(tree):
         yield from _bound_by(node, local=id(node) in around, top=id(node) in top)
+
+
+def nodes_around(tree: ast.Module, line: int) -> Iterator[ast.AST]:
+    """Yield the nodes that hold a line (counted from 1), outer ones first; a file's other thousands are not visited."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        first: int = getattr(node, "lineno", line)
+        last: int = getattr(node, "end_lineno", None) or first
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = _first_line(node)
+        if first <= line <= last:  # what has no place of its own, such as a list of arguments, is entered
+            yield node
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _bound_by(node: ast.AST, *, local: bool, top: bool) -> Iterator[str]:
