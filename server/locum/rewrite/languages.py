@@ -74,7 +74,8 @@ def kind_of(path: str, language: str) -> str:
     name = PurePosixPath(path.replace("\\", "/")).name
     for pattern, kind in _BY_NAME:
         if re.fullmatch(pattern, name, re.IGNORECASE):
-            return kind
+            cell = _BY_LANGUAGE.get(language) if kind == "notebook" else None
+            return cell if cell and cell != "json" else kind  # an editor opens a notebook's cells as texts
     by_suffix = _BY_SUFFIX.get(name.rpartition(".")[2].lower(), "") if "." in name else ""
     return _BY_LANGUAGE.get(language) or by_suffix or language
 

@@ -7,6 +7,7 @@ not parse, of the tokens alone.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 
+_MAGIC = re.compile(r"^[%!]", re.MULTILINE)
 _OTHER_QUOTE = {'"': "'", "'": '"'}
 
 
@@ -34,14 +36,21 @@ def rewrite(target: Target) -> Plan:
     if _is_line(before) and _is_line(after) and not token.has("f"):
         return target.as_prose("docstring")
     source = SourceText(target.text)
-    tree, _ = parse(target.text)
+    tree, _ = parse(_python_of(target, target.text))
     if tree is not None:
         _check_context(tree, source, token)
-    reach = access(source, tree or readable_head(source), token.start, target.newline)
+    reach = access(
+        source, tree or readable_head(SourceText(_python_of(target, target.text))), token.start, target.newline
+    )
     made = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after)).plan()
-    if tree is not None and parse(apply_edits(target.text, made.edits))[0] is None:
+    if tree is not None and parse(_python_of(target, apply_edits(target.text, made.edits)))[0] is None:
         raise NoSafeEdit("the text would not parse afterwards")
     return made
+
+
+def _python_of(target: Target, text: str) -> str:
+    """Return what the compiler reads: in a notebook, lines that speak to its shell count as comments."""
+    return _MAGIC.sub("#", text) if target.path.endswith(".ipynb") else text
 
 
 class _Literal:
