@@ -36,12 +36,11 @@ def rewrite(target: Target) -> Plan:
     if _is_line(before) and _is_line(after) and not token.has("f"):
         return target.as_prose("docstring")
     source = SourceText(target.text)
-    tree, _ = parse(_python_of(target, target.text))
+    code = _python_of(target, target.text)
+    tree, _ = parse(code)
     if tree is not None:
         _check_context(tree, source, token)
-    reach = access(
-        source, tree or readable_head(SourceText(_python_of(target, target.text))), token.start, target.newline
-    )
+    reach = access(source, tree or readable_head(SourceText(code)), token.start, target.newline)
     made = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after)).plan()
     if tree is not None and parse(_python_of(target, apply_edits(target.text, made.edits)))[0] is None:
         raise NoSafeEdit("the text would not parse afterwards")
