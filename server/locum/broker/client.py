@@ -12,7 +12,7 @@ import select
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from locum.broker import wire
 from locum.errors import LocumError, Unavailable, from_wire
@@ -38,7 +38,7 @@ class BrokerClient:
         self._events: deque[wire.Message] = deque()
         self._next_id = 0
 
-    def __enter__(self) -> BrokerClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

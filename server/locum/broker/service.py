@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from locum import __version__
@@ -433,7 +434,7 @@ def _who(connection: Connection) -> str:
     """Return who asks, as far as the kernel tells: pid, program, and the agent marker if there is one."""
     pid = connection.peer.pid
     try:
-        program = os.readlink(f"/proc/{pid}/exe").rpartition("/")[2]
+        program = Path(f"/proc/{pid}/exe").readlink().name
     except OSError:
         program = "a program"
     marker = agent_marker(pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import click
 
@@ -36,7 +37,7 @@ def status(format_: str) -> None:
     """Say whether a broker runs, and what it holds."""
     try:
         with connect(start=False) as client:
-            about = {"running": True, **client.status()}
+            about: dict[str, Any] = {"running": True, **client.status()}
     except Unavailable as error:
         if error.code != "unavailable.none":
             raise

@@ -120,7 +120,9 @@ class _Tour:
         manifest.write_text(_with_task_secrets(manifest.read_text(), names))
         self._say("  We let the tasks in locum.toml ask for what they need: secrets = [" + ", ".join(names) + "]")
         self._say("\n  $ python3 test_shop.py            (without Locum: there is no secret in the project any more)")
-        plain = subprocess.run([sys.executable, "test_shop.py"], cwd=self._project, capture_output=True, text=True)
+        plain = subprocess.run(
+            [sys.executable, "test_shop.py"], cwd=self._project, capture_output=True, text=True, check=False
+        )
         self._show(plain.stderr.strip().splitlines()[-1:])
         self._say("\n  $ locum run --task test           (the person says no)")
         person.says(allow=False)
@@ -235,7 +237,7 @@ def _command(*arguments: str) -> list[str]:
 def _locum(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run our own command line as somebody would who has no terminal here."""
     return subprocess.run(
-        _command(*arguments), cwd=project, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+        _command(*arguments), check=False, cwd=project, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
         start_new_session=True,
     )  # fmt: skip
 
@@ -246,6 +248,7 @@ def _with_task_secrets(text: str, names: Iterable[str]) -> str:
     from tomlkit.items import Table
 
     document = tomlkit.parse(text)
-    for task in cast("Table", document["tasks"]).values():
-        cast("Table", task)["secrets"] = list(names)
+    tasks = cast("dict[str, Table]", document["tasks"])
+    for task in tasks.values():
+        task["secrets"] = list(names)
     return tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely

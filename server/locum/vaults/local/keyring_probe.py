@@ -1,0 +1,76 @@
+"""The only code that talks to the OS keyring. Runs as a process of its own, so that a hung keyring hangs nothing else.
+
+    python -I keyring_probe.py status|load|store ACCOUNT
+
+The key crosses by standard input or output, never by argument or environment. One line of JSON on standard output:
+{"ok": true, "key"?: base64} or {"ok": false, "reason": one of locked, missing, unusable, denied}.
+
+Backend classes are imported by name. `keyring.get_keyring()` is never called: it would load whatever class a
+configuration file, an environment variable or an installed package names, into the process that sees the key.
+"""
+
+import json
+import os
+import sys
+from importlib import import_module
+
+SERVICE = "locum"
+BACKENDS = {
+    "linux": (
+        "keyring.backends.SecretService:Keyring",
+        "keyring.backends.libsecret:Keyring",
+        "keyring.backends.kwallet:DBusKeyring",
+    ),
+    "darwin": ("keyring.backends.macOS:Keyring",),
+    "win32": ("keyring.backends.Windows:WinVaultKeyring",),
+}
+
+
+def main() -> None:
+    """Do one operation."""
+    operation, account = sys.argv[1], sys.argv[2]
+    # Answers go to a copy of standard output: what a library prints must not become part of them.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        result = work(operation, account)
+    except Exception as error:  # noqa: BLE001 - third-party code: only the kind of its failure leaves this process
+        name = type(error).__name__
+        result = {
+            "ok": False,
+            "reason": "locked" if name == "KeyringLocked" else "denied" if "Init" in name else "unusable",
+        }
+    json.dump(result, answer)
+    answer.close()
+
+
+def work(operation: str, account: str) -> dict[str, object]:
+    """Find the first backend that is usable here and do the operation with it."""
+    backend, name = usable_backend()
+    if backend is None:
+        return {"ok": False, "reason": "unusable"}
+    if operation == "status":
+        return {"ok": True, "backend": name}
+    if operation == "store":
+        key = sys.stdin.read()
+        backend.set_password(SERVICE, account, key)
+        return {"ok": backend.get_password(SERVICE, account) == key, "reason": "unusable"}
+    key = backend.get_password(SERVICE, account)
+    return {"ok": True, "key": key} if key else {"ok": False, "reason": "missing"}
+
+
+def usable_backend():  # noqa: ANN201 - third-party class
+    """Return an instance of the first backend whose priority says that it works here, and its name."""
+    for place in BACKENDS.get(sys.platform, ()):
+        module, _, name = place.partition(":")
+        try:
+            kind = getattr(import_module(module), name)
+            if kind.priority > 0:
+                return kind(), place
+        except Exception:  # noqa: BLE001, S112 - every way of not working is "try the next"
+            continue
+    return None, ""
+
+
+if __name__ == "__main__":
+    main()
