@@ -204,7 +204,7 @@ def _body(operation: str, ok: bool, sequence: int, previous: str, fields: dict[s
     names = [{"type": "secret", "name": str(name)} for name in _texts(fields.get("resources"))]
     unmapped: dict[str, Any] = {name: str(fields[name]) for name in _TEXTS if isinstance(fields.get(name), str)}
     unmapped |= {name: fields[name] for name in _NUMBERS if type(fields.get(name)) is int}
-    unmapped |= {name: _texts(fields[name]) for name in ("argv", "references") if fields.get(name)}
+    unmapped |= {name: _texts(fields[name]) for name in ("argv", "references") if name in fields}
     if isinstance(fields.get("segment"), str):
         unmapped["segment"] = fields["segment"]
     return {

@@ -143,10 +143,10 @@ class Service:
         for lease in self.leases:
             self._finish(lease, "lease.revoke", "the vault was locked")
         self._record("vault.lock", ok=True, pid=connection.peer.pid)
-        await self._in_worker(self._vault.lock)
         if self._audit is not None:
-            self._audit.close()
+            self._audit.close()  # its last signature needs the vault's key
             self._audit = None
+        await self._in_worker(self._vault.lock)
         return {}, b""
 
     async def _open_vault(self, connection: Connection, passphrase: SecretBytes | None = None) -> None:

@@ -90,6 +90,7 @@ class Place:
             link.unlink(missing_ok=True)
             link.hardlink_to(self.path)
             link.replace(backup)
+            link.unlink(missing_ok=True)  # rename(2) does nothing when both are names of one file already
 
     def _sweep(self) -> None:
         """Remove what writers left behind that were killed; we hold the lock, so no other writer lives."""
