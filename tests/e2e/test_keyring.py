@@ -1,0 +1,127 @@
+"""The keyring slot against a real Secret Service (gnome-keyring on a D-Bus of its own), and against its absence.
+
+Each test runs its commands inside `dbus-run-session`, with a home and XDG folders of its own; the daemon ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.home import Home, canary
+
+pytestmark = pytest.mark.keyring
+
+MISSING = [name for name in ("gnome-keyring-daemon", "dbus-run-session") if shutil.which(name) is None]
+if MISSING and not os.environ.get("LOCUM_REQUIRE_BED"):
+    pytest.skip(f"not installed: {', '.join(MISSING)}", allow_module_level=True)
+
+
+class Desktop:
+    """A user with a keyring: scripts run in a session of theirs."""
+
+    def __init__(self, home: Home, folder: Path) -> None:
+        self.home = home
+        names = {"HOME": "u", "XDG_RUNTIME_DIR": "run", "XDG_DATA_HOME": "share", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
+        self.env = home.env | {name: str(folder / place) for name, place in names.items()}
+        for place in names.values():
+            (folder / place).mkdir(mode=0o700)
+        for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"):
+            self.env.pop(name, None)
+        self.locum = " ".join(home.command())
+
+    def session(self, script: str, *, unlock: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell script in a D-Bus session with a keyring; LOCUM stands for our command."""
+        start = "printf pw | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1\n" if unlock else ""
+        lines = start + script.replace("LOCUM", self.locum) + f"\ncode=$?\n{self.locum} broker stop >/dev/null\nexit $code"
+        return subprocess.run(
+            ["dbus-run-session", "--", "bash", "-c", lines], env=self.env | env, cwd=self.home.project, capture_output=True, text=True,
+            timeout=90, start_new_session=True,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def desktop(home: Home, tmp_path: Path) -> Desktop:
+    return Desktop(home, tmp_path)
+
+
+def test_a_vault_that_the_keyring_opens(desktop: Desktop) -> None:
+    value = canary()
+    made = desktop.session(f"LOCUM vault init --keyring && printf %s {value} | LOCUM secret set API_KEY --stdin")
+    assert made.returncode == 0, made.stderr
+    assert "opened by a keyring" in made.stdout
+    again = desktop.session("LOCUM secret list && LOCUM vault status")
+    assert again.returncode == 0, again.stderr
+    assert "API_KEY" in again.stdout
+    assert "keyring" in again.stdout
+    everything = [path.read_bytes() for path in Path(desktop.env["HOME"]).parent.rglob("*") if path.is_file()]
+    assert not any(value.encode() in raw for raw in everything)
+
+
+def test_the_first_secret_makes_a_vault_where_a_keyring_answers(desktop: Desktop) -> None:
+    done = desktop.session("printf x1234567 | LOCUM secret set FIRST --stdin && LOCUM secret list")
+    assert done.returncode == 0, done.stderr
+    assert "FIRST" in done.stdout
+
+
+def test_init_chooses_the_keyring(desktop: Desktop) -> None:
+    assert "opened by a keyring" in desktop.session("LOCUM vault init").stdout
+
+
+def test_a_locked_keyring_is_told_in_time(desktop: Desktop) -> None:
+    desktop.session("LOCUM vault init --keyring")
+    done = desktop.session("gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; LOCUM secret list", unlock=False)
+    assert done.returncode == 3
+    assert "keyring is locked" in done.stderr
+    assert "Unlock it" in done.stderr
+
+
+@pytest.mark.parametrize("address", ["", "unix:path=/nonexistent/bus"])
+def test_no_bus_is_told_and_nothing_weaker_is_used(desktop: Desktop, address: str) -> None:
+    desktop.session("LOCUM vault init --keyring && printf x1234567 | LOCUM secret set API_KEY --stdin")
+    env = desktop.env | ({"DBUS_SESSION_BUS_ADDRESS": address} if address else {})
+    done = subprocess.run(desktop.home.command("secret", "list"), env=env, cwd=desktop.home.project, capture_output=True, text=True, timeout=60)
+    desktop.home.close()
+    assert done.returncode == 3
+    assert "no keyring answers here" in done.stderr
+    assert "--passphrase" in done.stderr
+
+
+def test_a_keyring_without_our_key_is_told(desktop: Desktop, tmp_path: Path) -> None:
+    desktop.session("LOCUM vault init --keyring")
+    shutil.rmtree(tmp_path / "share")
+    (tmp_path / "share").mkdir(mode=0o700)
+    done = desktop.session("LOCUM secret list")
+    assert done.returncode == 3
+    assert "no key for this vault" in done.stderr
+
+
+def test_a_planted_backend_never_runs(desktop: Desktop, tmp_path: Path) -> None:
+    """Neither an environment variable, nor keyring's configuration file, nor a Python path of the caller is honoured."""
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "planted.py").write_text(f"open({str(tmp_path / 'owned')!r}, 'w')\nfrom keyring.backends.null import Keyring\n")
+    for base in (Path(desktop.env["XDG_CONFIG_HOME"]), Path(desktop.env["HOME"]) / ".config"):
+        (base / "python_keyring").mkdir(parents=True)
+        (base / "python_keyring" / "keyringrc.cfg").write_text(f"[backend]\ndefault-keyring=planted.Keyring\nkeyring-path={evil}\n")
+    done = desktop.session(
+        "LOCUM vault init --keyring && LOCUM secret list", PYTHON_KEYRING_BACKEND="planted.Keyring",
+        PYTHONPATH=desktop.env["PYTHONPATH"] + ":" + str(evil),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "owned").exists()
+
+
+def test_the_key_is_in_no_argument(desktop: Desktop) -> None:
+    done = desktop.session(
+        "(while true; do cat /proc/[0-9]*/cmdline; done 2>/dev/null | tr '\\0' ' ' > seen & pid=$!;"
+        " LOCUM vault init --keyring; kill $pid; secret-tool search --all service locum 2>&1 | grep '^secret' | cut -d' ' -f3)"
+    )
+    key = done.stdout.strip().splitlines()[-1]
+    assert len(key) == 44
+    seen = (desktop.home.project / "seen").read_text(errors="replace")
+    assert "keyring_probe.py store" in seen
+    assert key not in seen
