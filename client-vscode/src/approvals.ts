@@ -86,7 +86,7 @@ export class Approvals {
   }
 
   async #decide(question: Question): Promise<Decision> {
-    const lines = question.lines.slice(0, MAX_LINES).map((line) => visible(line));
+    const lines = question.lines.slice(0, MAX_LINES).map((line) => label(visible(line)));
     if (question.lines.length > MAX_LINES) {
       return "deny"; // more than a person can read is more than a person can allow
     }
@@ -106,6 +106,11 @@ export class Approvals {
       }
     }
   }
+}
+
+/** Columns are for a terminal; a dialog's letters are of different widths. */
+function label(line: string): string {
+  return line.replace(/^(\S+(?: \S+)?) {2,}/, "$1: ");
 }
 
 /** Read a question out of a message; undefined when it is none. */

@@ -65,7 +65,6 @@ export function activate(context: { subscriptions: Disposable[] }): void {
       await started;
     } catch (error) {
       output.error(String(error));
-      leases.updateProgram("off");
       void showError("Locum: the server did not start.", { "Show Output": () => output.show(), "Try Again": () => void restart() });
     }
   };

@@ -17,7 +17,7 @@ const APPROVALS: Record<ControlState, string> = {
   failed: "Approvals: none here; see Locum: Show Output.",
 };
 
-/** What the status bar needs to know of the program: it runs, or it does not. */
+/** Whether there is a program to talk to. */
 export type Program = "on" | "off";
 
 export class Leases implements Disposable {
@@ -74,7 +74,7 @@ export class Leases implements Disposable {
 
   #show(): void {
     if (this.#program === "off") {
-      this.#status.show("$(key) Locum: off", "The program `locum` was not found, or its server did not start.");
+      this.#status.show("$(key) Locum: off", "The program `locum` was not found.");
       return;
     }
     const count = this.#leases.length;

@@ -106,7 +106,7 @@ export function findFolder(uri: string): Folder | undefined {
 export function makeTask(folder: Folder, type: string, name: string, program: string, args: string[]): vscode.Task {
   const process = new vscode.ProcessExecution(program, args, { cwd: folder.uri.fsPath });
   const task = new vscode.Task({ type, task: name }, folder, name, type, process, []);
-  task.presentationOptions = { focus: true, panel: vscode.TaskPanelKind.Dedicated, showReuseMessage: false };
+  task.presentationOptions = { focus: true, panel: vscode.TaskPanelKind.Dedicated, showReuseMessage: false, clear: true };
   return task;
 }
 

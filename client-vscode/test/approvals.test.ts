@@ -108,6 +108,12 @@ test("when the channel is gone nothing is answered", async () => {
   assert.deepEqual(desk.answers, []);
 });
 
+test("columns become labels", () => {
+  const desk = new Desk();
+  desk.approvals.add(question("a", ["command   python3  x.py", "asked by  sh", "in        /a  b"]));
+  assert.equal(desk.shown[0]?.split("\n").slice(1).join("\n"), "command: python3  x.py\nasked by: sh\nin: /a  b");
+});
+
 test("hostile text is shown, not obeyed", () => {
   const desk = new Desk();
   desk.approvals.add(question("a", ["command rm\nlevel L2", "\u202ecod.exe"]));

@@ -23,6 +23,7 @@ from support.home import AGENT_MARKERS
 SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none", "telemetry.telemetryLevel": "off", "chat.disableAIFeatures": True,
     "extensions.autoUpdate": False, "extensions.autoCheckUpdates": False, "update.mode": "none",
+    "task.quickOpen.showAll": True,
     "workbench.enableExperiments": False, "window.restoreWindows": "none", "git.openRepositoryInParentFolders": "never",
     "task.allowAutomaticTasks": "off", "terminal.integrated.gpuAcceleration": "off", "editor.minimap.enabled": False,
     "terminal.integrated.shellIntegration.enabled": False, "workbench.tips.enabled": False,
@@ -158,12 +159,10 @@ class VSCode:
         return "\n".join(rows).replace("\u00a0", " ")
 
     def wait_terminal(self, text: str, seconds: float = 30) -> str:
-        """Wait until a terminal shows `text`."""
+        """Wait until a terminal shows `text`, wherever its lines are broken."""
         end = time.monotonic() + seconds
-        while text not in self.terminal_text():
-            assert time.monotonic() < end, (
-                f"no {text!r} within {seconds} s; the terminal shows:\n{self.terminal_text()}"
-            )
+        while "".join(text.split()) not in "".join(self.terminal_text().split()):
+            assert time.monotonic() < end, f"no {text!r} within {seconds} s; the terminal shows:\n{self.terminal_text()}"
             time.sleep(0.1)
         return self.terminal_text()
 
@@ -187,23 +186,27 @@ class VSCode:
         """Click on the first match."""
         self.page.call("click", selector)
 
-    def quick(self, key: str, text: str, row: str) -> None:
-        """Open a quick input by its key, type, wait for the row that is meant, take it."""
+    def quick(self, key: str, text: str) -> None:
+        """Open a quick input by its key, type, and take the row that begins with what was typed."""
         self.press(key)
         self.see(".quick-input-widget input")
         self.type(text)
-        self.see(f".quick-input-list .monaco-list-row.focused:has-text('{row}')")
-        self.press("Enter")
-        self.gone(".quick-input-widget")
+        self.take(text)
+
+    def take(self, label: str) -> None:
+        """Take the row of an open quick input that begins with `label`."""
+        row = f'.quick-input-list .monaco-list-row[aria-label^="{label}"]'
+        self.see(row)
+        self.click(row)
 
     def open(self, name: str) -> None:
         """Open a file of the project by its name."""
-        self.quick("Control+P", name, name)
+        self.quick("Control+P", name)
         self.see(f".tab.active:has-text('{name}')")
 
     def command(self, title: str) -> None:
         """Run a command of the palette."""
-        self.quick("F1", title, title)
+        self.quick("F1", title)
 
     def close(self, last: Path) -> None:
         """Keep what the window shows in `last`, close it, end the server and what it started."""
