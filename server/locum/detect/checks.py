@@ -1,0 +1,104 @@
+"""Layer 3: does a candidate look like a real value? Entropy, placeholders, checksums, structure. Looks at bytes only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable
+
+_PLACEHOLDER = re.compile(
+    rb"""(?xi)
+    ^(?: <.*> | \[.*\] | \$\{.*\}.* | \$\(.*\) | \$\w+ | %\w+% | \{\{.*\}\} | \{\w*\} | %\(\w+\)s | @\w+@ | __\w+__ )$
+    | ^(?: locum | op | ref\+\w+ | keyring | pass | vault | secret | arn | ssm | env | file | https? )://
+    | ^(?: ENC\[ | encrypted: | \$ANSIBLE_VAULT | vault:v\d | AgA[A-Za-z0-9+/]{60} )
+    | \$\{ | \{\{ | \}\} | process\.env | os\.environ | getenv | secrets\. | config\. | \.\.\. | \xe2\x80\xa6
+    | ^(.)\1+$ | (?: x{4} | \*{3} | \.{4} | -{4} | _{4} | 0{8} )
+    | change[-_ ]?me | replace[-_ ]?(?:me|this|with) | (?:your|my)[-_ ]?(?:own[-_ ])?\w*[-_ ]?(?:key|token|secret|password|passwd|pass)
+    | (?:insert|enter|put|add|paste)[-_ ](?:your|the|here) | [-_ ]here$ | ^(?:todo|tbd|fixme|none|null|nil|undefined|true|false)$
+    | place[-_ ]?holder | dummy | redacted | fill[-_ ]?me | sample | example | ^(?:test|fake|mock)[-_ ]?
+    | ^(?:abc|123|abcdef|abcdefgh|12345678|qwerty)\d*$ | 1234567890abcdef | abcdefghij | 0123456789
+    """
+)
+_SEQUENCE = b"abcdefghijklmnopqrstuvwxyz0123456789"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+PUBLISHED = frozenset((b"AKIA" + b"IOSFODNN7EXAMPLE", b"wJalrXUtnFEMI/K7MDENG/bPxRfi" + b"CYEXAMPLEKEY"))
+"""Values that vendors print in their documentation."""
+
+
+def entropy(value: bytes) -> float:
+    """Return Shannon's entropy of the bytes, in bits a byte."""
+    total = len(value)
+    return -sum(count / total * math.log2(count / total) for count in Counter(value).values()) if total else 0.0
+
+
+def estimated_bits(value: bytes) -> float:
+    """Return how many bits a guesser has to find, at most: entropy of the bytes times their number."""
+    return entropy(value) * len(value)
+
+
+def is_placeholder(value: bytes) -> bool:
+    """Say whether a value stands for another one: a variable, a reference, an encrypted text, a documentation example."""
+    return value in PUBLISHED or _PLACEHOLDER.search(value) is not None
+
+
+def github_checksum(value: bytes) -> bool | None:
+    """Check GitHub's tokens: the last six characters are the base-62 CRC-32 of the characters after the prefix.
+
+    None when the value has not that form.
+    """
+    prefix, _, rest = value.partition(b"_")
+    if len(prefix) != 3 or len(rest) != 36:
+        return None
+    number = zlib.crc32(rest[:-6])
+    digits = ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        digits = _BASE62[digit] + digits
+    return digits.encode() == rest[-6:]
+
+
+def jwt_structure(value: bytes) -> bool | None:
+    """Check that the first part of a JSON Web Token is a JSON object that names its algorithm."""
+    head = value.partition(b".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
+    except ValueError:
+        return False
+    return isinstance(header, dict) and "alg" in header
+
+
+CHECKS: dict[str, Callable[[bytes], bool | None]] = {"github": github_checksum, "jwt": jwt_structure}
+"""Checks by the name that rules use: True proves, False disproves, None says nothing."""
+
+_WORDS = re.compile(rb"[A-Za-z]?[a-z]+(?:[._/:-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*|[a-z]+(?:[A-Z][a-z]+)+")
+_CALL_OR_PATH = re.compile(
+    rb"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w.]+\(|#|@|\$)|\(\)|\.(?:py|js|ts|go|rs|java|json|ya?ml|toml|txt|pem|key|md|html?)$"
+)
+_UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_VERSION = re.compile(rb"[\^~<>=v]*\d+(?:\.\d+)+\S*|\d{4}-\d\d-\d\d\S*|\d+")
+
+
+def looks_like_secret(value: bytes, *, password: bool) -> bool:
+    """Say whether a value in a telling place (assigned to `password`, `token`, …) looks made to be secret.
+
+    Machine-made keys mix letters and digits without words; passwords of people mix kinds of characters.
+    """
+    if is_placeholder(value) or _WORDS.fullmatch(value) or _CALL_OR_PATH.search(value) or _VERSION.fullmatch(value):
+        return False
+    if any(byte <= 0x20 or byte == 0x7F for byte in value):
+        return False
+    kinds = sum(bool(re.search(kind, value)) for kind in (rb"[a-z]", rb"[A-Z]", rb"\d", rb"[^A-Za-z\d]"))
+    if password:
+        return kinds >= 2 and entropy(value) >= 2.5
+    return (
+        kinds >= 2
+        and any(48 <= byte <= 57 for byte in value)
+        and len(value) >= 12
+        and entropy(value) >= 3.3
+        and not _UUID.fullmatch(value)
+    )

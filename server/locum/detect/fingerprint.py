@@ -1,0 +1,26 @@
+"""Names for findings that survive line moves and give nothing away.
+
+A value that nobody can guess (80 bits of estimated entropy or more) goes into an HMAC, so that another value in the same
+place is another finding. A value that somebody might guess never does: its fingerprint says only where it stands, as the
+n-th finding of this rule and name in this file, since a hash of it would let the guess be tried offline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from locum.detect.checks import estimated_bits
+
+UNGUESSABLE_BITS = 80.0
+_PURPOSE = b"locum fingerprint 1\0"
+
+
+def fingerprint(project: str, path: str, rule: str, value: bytes, name: str, ordinal: int) -> str:
+    """Return 32 hexadecimal digits. `path` is relative to the project, with `/`; `ordinal` counts equal ones from 0."""
+    guessable = estimated_bits(value) < UNGUESSABLE_BITS
+    parts = (rule, path, name, str(ordinal)) if guessable else (rule, path)
+    text = b"\0".join(part.encode("utf-8", "surrogatepass") for part in parts)
+    if not guessable:
+        text += b"\0" + value
+    return hmac.digest(_PURPOSE + project.encode("utf-8", "surrogatepass"), text, hashlib.sha256).hex()[:32]

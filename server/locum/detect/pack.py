@@ -1,0 +1,116 @@
+"""Rules as data: read from TOML, checked loudly, compiled when they are first needed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any, get_args
+
+from locum.detect.checks import CHECKS
+from locum.detect.finding import Confidence, Severity
+
+MAX_SPAN = 16 * 1024
+"""No rule looks at more bytes from its anchor on."""
+
+
+class PackProblem(ValueError):
+    """A rule pack that cannot mean what it says. Names the rule and the field."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one kind of secret looks."""
+
+    id: str
+    title: str
+    anchors: tuple[str, ...]
+    """Lower-case ASCII literals, one of which every match begins with, or holds within its first `lookback` bytes."""
+    regex: str
+    """Over bytes; group `value` is the secret, else the whole match. Every part is bounded."""
+    severity: Severity = "error"
+    confidence: Confidence = "high"
+    secret_name: str = ""
+    url: str = ""
+    """The vendor's page on this kind of secret."""
+    explanation: str = ""
+    lookback: int = 0
+    span: int = 1024
+    min_entropy: float = 0.0
+    check: str = ""
+    generic: bool = False
+    """The value says nothing by itself: the place does, and the value must look like a secret."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        """The compiled expression."""
+        return re.compile(self.regex.encode(), re.VERBOSE)
+
+
+class Pack:
+    """Rules and their anchors."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules: dict[str, Rule] = {}
+        for rule in rules:
+            if rule.id in self.rules:
+                raise PackProblem(f"{rule.id}: there are two rules of this id")
+            self.rules[rule.id] = rule
+        if not self.rules:
+            raise PackProblem("a pack without rules would find nothing")
+        self.anchors: list[str] = sorted({anchor for rule in self.rules.values() for anchor in rule.anchors})
+        numbers = {anchor: number for number, anchor in enumerate(self.anchors)}
+        self.routes: list[list[Rule]] = [[] for _ in self.anchors]
+        """Rules by the number of their anchor."""
+        for rule in self.rules.values():
+            for anchor in rule.anchors:
+                self.routes[numbers[anchor]].append(rule)
+
+    @classmethod
+    def built_in(cls) -> Pack:
+        """Read the rules that ship with Locum."""
+        folder = files("locum.detect").joinpath("rules")
+        texts = sorted((item.name, item.read_text("utf-8")) for item in folder.iterdir() if item.name.endswith(".toml"))
+        return cls(rule for _, text in texts for rule in read_rules(text))
+
+
+def read_rules(text: str) -> list[Rule]:
+    """Read `[[rule]]` tables. Raises PackProblem."""
+    try:
+        tables: list[dict[str, Any]] = tomllib.loads(text)["rule"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise PackProblem(f"no rules: {error}") from None
+    return [_rule(table) for table in tables]
+
+
+def _rule(table: Mapping[str, Any]) -> Rule:
+    name = str(table.get("id", "a rule without id"))
+    known = set(Rule.__dataclass_fields__)
+    unknown = sorted(set(table) - known)
+    if unknown:
+        raise PackProblem(f"{name}: unknown field {unknown[0]}")
+    try:
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        rule = Rule(**values)
+    except TypeError as error:
+        raise PackProblem(f"{name}: {error}") from None
+    _check(rule)
+    return rule
+
+
+def _check(rule: Rule) -> None:
+    problems = {
+        "id": not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id),
+        "anchors": not rule.anchors or any(a != a.lower() or not a.isascii() or len(a) < 3 for a in rule.anchors),
+        "severity": rule.severity not in get_args(Severity),
+        "confidence": rule.confidence not in get_args(Confidence),
+        "check": bool(rule.check) and rule.check not in CHECKS,
+        "span": not 0 < rule.span <= MAX_SPAN,
+        "explanation": not rule.explanation,
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            raise PackProblem(f"{rule.id}: bad {name}")

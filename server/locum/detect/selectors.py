@@ -1,0 +1,105 @@
+"""Layer 1: where do anchor literals occur? Interchangeable selectors with identical answers.
+
+A hit is (anchor's number, end offset): every occurrence, overlapping ones too, in any case of ASCII letters, ordered by
+end and then by number. Anchors are lower-case ASCII.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+Hit = tuple[int, int]
+
+
+class Selector(Protocol):
+    """Finds anchors."""
+
+    name: str
+
+    def hits(self, data: bytes) -> list[Hit]:
+        """Return all hits in `data`."""
+        ...
+
+
+class AhoCorasickSelector:
+    """One pass of a DFA in Rust (the `ahocorasick_rs` wheel, extra `[fast]`)."""
+
+    name = "ahocorasick"
+
+    def __init__(self, anchors: Sequence[str]) -> None:
+        import ahocorasick_rs
+
+        module: Any = ahocorasick_rs
+        patterns = [anchor.encode("ascii") for anchor in anchors]
+        self._automaton: Any = module.BytesAhoCorasick(patterns, implementation=module.Implementation.DFA)
+
+    def hits(self, data: bytes) -> list[Hit]:
+        """Return all hits in `data`."""
+        found: list[tuple[int, int, int]] = self._automaton.find_matches_as_indexes(data.lower(), overlapping=True)
+        return sorted(((number, end) for number, _, end in found), key=_by_end)
+
+
+class TrieSelector:
+    """One trie-shaped regular expression of the standard library: slower, and there on every system.
+
+    At each place it matches the longest anchor; the shorter ones that begin there are its prefixes, known beforehand.
+    """
+
+    name = "trie"
+
+    def __init__(self, anchors: Sequence[str]) -> None:
+        raw = [anchor.encode("ascii") for anchor in anchors]
+        self._pattern = re.compile(b"(?=(" + _trie(set(raw)) + b"))") if raw else None
+        numbers = {anchor: number for number, anchor in enumerate(raw)}
+        self._begin_with = {
+            longest: [(numbers[shorter], len(shorter)) for shorter in numbers if longest.startswith(shorter)]
+            for longest in numbers
+        }
+
+    def hits(self, data: bytes) -> list[Hit]:
+        """Return all hits in `data`."""
+        if self._pattern is None:
+            return []
+        found: list[Hit] = []
+        for match in self._pattern.finditer(data.lower()):
+            start = match.start()
+            found += [(number, start + length) for number, length in self._begin_with[match[1]]]
+        return sorted(found, key=_by_end)
+
+
+def choose(anchors: Sequence[str], wanted: str = "auto") -> Selector:
+    """Return the selector that is asked for, or with "auto" the fastest one that is installed.
+
+    `LOCUM_SELECTOR` decides for "auto", which tests use. Raises ValueError for an unknown name.
+    """
+    if wanted == "auto":
+        wanted = os.environ.get("LOCUM_SELECTOR") or ("ahocorasick" if find_spec("ahocorasick_rs") else "trie")
+    if wanted == "ahocorasick":
+        return AhoCorasickSelector(anchors)
+    if wanted == "trie":
+        return TrieSelector(anchors)
+    raise ValueError(f"no selector named {wanted!r}: there are ahocorasick and trie")
+
+
+def _by_end(hit: Hit) -> Hit:
+    return hit[1], hit[0]
+
+
+def _trie(words: set[bytes]) -> bytes:
+    """Write words as one regular expression that prefers the longest and tries each byte once."""
+    branches: dict[int, set[bytes]] = {}
+    ends = False
+    for word in words:
+        if word:
+            branches.setdefault(word[0], set()).add(word[1:])
+        else:
+            ends = True
+    parts = [re.escape(bytes([first])) + _trie(rest) for first, rest in sorted(branches.items())]
+    if not parts:
+        return b""
+    joined = parts[0] if len(parts) == 1 and not ends else b"(?:" + b"|".join(parts) + b")"
+    return joined + b"?" if ends else joined
