@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(
     | ^(?: ENC\[ | encrypted: | \$ANSIBLE_VAULT | vault:v\d | AgA[A-Za-z0-9+/]{60} )
     | \$\{ | \{\{ | \}\} | process\.env | os\.environ | getenv | secrets\. | config\. | \.\.\. | \xe2\x80\xa6
     | ^(.)\1+$ | (?: x{4} | \*{3} | \.{4} | -{4} | _{4} | 0{8} )
-    | change[-_ ]?me | replace[-_ ]?(?:me|this|with) | (?:your|my)[-_ ]?(?:own[-_ ])?\w*[-_ ]?(?:key|token|secret|password|passwd|pass)
+    | change[-_ ]?me | replace[-_ ]?(?:me|this|with) | (?:your|my)[-_ ]?\w*[-_ ]?(?:key|token|secret|passw(?:or)?d|pass)
     | (?:insert|enter|put|add|paste)[-_ ](?:your|the|here) | [-_ ]here$ | ^(?:todo|tbd|fixme|none|null|nil|undefined|true|false)$
     | place[-_ ]?holder | dummy | redacted | fill[-_ ]?me | sample | example | ^(?:test|fake|mock)[-_ ]?
     | ^(?:abc|123|abcdef|abcdefgh|12345678|qwerty)\d*$ | 1234567890abcdef | abcdefghij | 0123456789
@@ -77,10 +77,14 @@ CHECKS: dict[str, Callable[[bytes], bool | None]] = {"github": github_checksum, 
 
 _WORDS = re.compile(rb"[A-Za-z]?[a-z]+(?:[._/:-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*|[a-z]+(?:[A-Z][a-z]+)+")
 _CALL_OR_PATH = re.compile(
-    rb"^(?:\.{0,2}/|~/|[A-Za-z]:\\|[\w.]+\(|#|@|\$)|\(\)|\.(?:py|js|ts|go|rs|java|json|ya?ml|toml|txt|pem|key|md|html?)$"
+    rb"""(?x)^(?: \.{0,2}/ | ~/ | [A-Za-z]:\\ | [\w.]+\( | [#@$] ) | \(\)
+    | \.(?:py|js|ts|go|rs|java|json|ya?ml|toml|txt|pem|key|md|html?)$"""
 )
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _VERSION = re.compile(rb"[\^~<>=v]*\d+(?:\.\d+)+\S*|\d{4}-\d\d-\d\d\S*|\d+")
+_BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
+_DIGIT = re.compile(rb"\d")
+_KINDS = tuple(re.compile(kind) for kind in (rb"[a-z]", rb"[A-Z]", rb"\d", rb"[^A-Za-z\d]"))
 
 
 def looks_like_secret(value: bytes, *, password: bool) -> bool:
@@ -88,17 +92,16 @@ def looks_like_secret(value: bytes, *, password: bool) -> bool:
 
     Machine-made keys mix letters and digits without words; passwords of people mix kinds of characters.
     """
-    if is_placeholder(value) or _WORDS.fullmatch(value) or _CALL_OR_PATH.search(value) or _VERSION.fullmatch(value):
+    if _WORDS.fullmatch(value) or _VERSION.fullmatch(value) or _BLANK_OR_CONTROL.search(value):
         return False
-    if any(byte <= 0x20 or byte == 0x7F for byte in value):
+    if (
+        sum(kind.search(value) is not None for kind in _KINDS) < 2
+        or _CALL_OR_PATH.search(value)
+        or is_placeholder(value)
+    ):
         return False
-    kinds = sum(bool(re.search(kind, value)) for kind in (rb"[a-z]", rb"[A-Z]", rb"\d", rb"[^A-Za-z\d]"))
     if password:
-        return kinds >= 2 and entropy(value) >= 2.5
+        return entropy(value) >= 2.5
     return (
-        kinds >= 2
-        and any(48 <= byte <= 57 for byte in value)
-        and len(value) >= 12
-        and entropy(value) >= 3.3
-        and not _UUID.fullmatch(value)
+        len(value) >= 12 and _DIGIT.search(value) is not None and entropy(value) >= 3.3 and not _UUID.fullmatch(value)
     )

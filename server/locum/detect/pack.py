@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from locum.detect.checks import CHECKS
 from locum.detect.finding import Confidence, Severity
@@ -93,8 +93,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
     if unknown:
         raise PackProblem(f"{name}: unknown field {unknown[0]}")
     try:
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-        rule = Rule(**values)
+        rule = Rule(**{**table, "anchors": tuple(cast("list[str]", table.get("anchors", [])))})
     except TypeError as error:
         raise PackProblem(f"{name}: {error}") from None
     _check(rule)
