@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable
 
 from locum.run.masker import Masker
@@ -94,6 +95,9 @@ class Channels:
         self._let_go_of_their_ends()
         for stream in self.streams:
             stream.abandon()
+            if stream.sink > _STDERR:
+                os.close(stream.sink)
+        self.streams.clear()
         for source, _ in self._sources:
             os.close(source)
         self._sources.clear()
@@ -141,8 +145,12 @@ def _be_open(fd: int) -> None:
 
 
 def _sink(fd: int) -> int:
-    """Return a descriptor to write to. For a terminal one of our own: only ours must not block."""
-    if os.isatty(fd):
-        with contextlib.suppress(OSError):  # in a container the name may lead nowhere
-            return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    """Return a descriptor to write to: one of our own that does not block where the system gives one.
+
+    Not blocking is a property of what is open, and that we share with the caller; so it is opened anew.
+    """
+    with contextlib.suppress(OSError):  # in a container, or after `sudo`, the name may lead nowhere
+        name = os.ttyname(fd) if os.isatty(fd) else f"/proc/self/fd/{fd}" if stat.S_ISFIFO(os.fstat(fd).st_mode) else ""
+        if name:
+            return os.open(name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     return fd

@@ -181,6 +181,8 @@ class _Run:
             return
         if self._passes_keys() and channels.outer.fd in ready:
             self._has_keyboard = channels.pass_keys()
+            if not self._has_keyboard:  # a raw terminal has no end of file: it was hung up
+                self._forward(signal.SIGHUP)
         elif channels.inner.has_keys() and channels.screen.source in ready:
             channels.inner.type(b"")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
@@ -171,10 +172,10 @@ def _grams(text: bytes) -> Iterator[int]:
         yield from _numbers(text, start)
 
 
-def _numbers(text: bytes, start: int) -> memoryview[int]:
+def _numbers(text: bytes, start: int) -> array[int]:
     """Return the text from `start` as numbers of GRAM bytes each; an incomplete one at the end is left out."""
     usable = max(0, len(text) - start) // GRAM * GRAM
-    return memoryview(text)[start : start + usable].cast("Q")
+    return array("Q", text[start : start + usable])  # a set goes through an array faster than through a memoryview
 
 
 def _number(piece: bytes) -> int:

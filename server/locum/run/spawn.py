@@ -118,6 +118,12 @@ def _execute(program: bytes, arguments: list[bytes], environment: Mapping[bytes,
     try:
         os.execve(program, arguments, environment)
     except OSError as problem:
-        if problem.errno != errno.ENOEXEC:
+        if problem.errno != errno.ENOEXEC or not _is_text(program):
             raise
         os.execve(b"/bin/sh", [b"sh", program, *arguments[1:]], environment)  # a script without `#!`
+
+
+def _is_text(program: bytes) -> bool:
+    """Say whether a file may be a script: shells, too, take a NUL near its beginning for a binary of another machine."""
+    with open(program, "rb") as file:  # noqa: PTH123 - bytes
+        return b"\0" not in file.read(128)

@@ -16,8 +16,10 @@ REST = 0.1
 """Seconds of silence after which held bytes may be shown."""
 ENOUGH = 1 << 16
 """Bytes waiting for the reader; with more, no more is taken from the task."""
-_READ = 1 << 14
-_WRITE = 4096  # what a pipe that is ready takes without blocking: PIPE_BUF
+_READ = 1 << 13  # what the mask sees at once: its slow path searches all of it
+_BATCH = 12  # reads for one look at everything else
+_SHORT = 1024  # a read below this has most likely taken all there was
+_ATOMIC = 4096  # what a pipe that is ready takes without blocking: PIPE_BUF
 _CLOSED = (errno.EIO, errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ENXIO)
 
 
@@ -39,6 +41,7 @@ class Stream:
         self.rests_at: float | None = None
         """When to call `rest`, on the monotonic clock."""
         self._masker = masker
+        self._may_block = os.get_blocking(sink)
 
     def wants_to_read(self) -> bool:
         """Say whether `source` is worth asking: it is open and the reader keeps up."""
@@ -46,22 +49,21 @@ class Stream:
 
     def read(self) -> bool:
         """Take what the task wrote. Return whether there was something. Raises `MaskFailed`."""
-        try:
-            chunk = os.read(self.source, _READ)
-        except BlockingIOError:
-            return False
-        except OSError as problem:
-            if problem.errno not in _CLOSED:
-                raise
-            chunk = b""  # Linux says EIO when nobody holds the terminal any more
-        if not chunk:
-            self.finish()
-            return False
-        try:
-            self.waiting += self._masker.feed(chunk)
-        except Exception:  # noqa: BLE001 - whatever it is: what was not masked is not written
-            raise MaskFailed from None
-        self.rests_at = time.monotonic() + REST if self._masker.holding else None
+        for taken in range(_BATCH):
+            try:
+                chunk = os.read(self.source, _READ)
+            except BlockingIOError:
+                return taken > 0
+            except OSError as problem:
+                if problem.errno not in _CLOSED:
+                    raise
+                chunk = b""  # Linux says EIO when nobody holds the terminal any more
+            if not chunk:
+                self.finish()
+                return taken > 0
+            self._take(chunk)
+            if len(chunk) < _SHORT:
+                break
         return True
 
     def rest(self) -> None:
@@ -69,13 +71,13 @@ class Stream:
         self.rests_at = None
         try:
             self.waiting += self._masker.idle()
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - as in `_take`
             raise MaskFailed from None
 
     def write(self) -> None:
         """Give the reader what it can take; call it when `sink` is ready."""
         try:
-            written = os.write(self.sink, self.waiting[:_WRITE])
+            written = os.write(self.sink, self.waiting[:_ATOMIC] if self._may_block else self.waiting)
         except BlockingIOError:
             return
         except OSError as problem:
@@ -91,7 +93,7 @@ class Stream:
             self._close()
             try:
                 self.waiting += self._masker.flush()
-            except Exception:  # noqa: BLE001 - as above
+            except Exception:  # noqa: BLE001 - as in `_take`
                 raise MaskFailed from None
 
     def abandon(self) -> None:
@@ -99,6 +101,13 @@ class Stream:
         self.waiting.clear()
         if self.open:
             self._close()
+
+    def _take(self, chunk: bytes) -> None:
+        try:
+            self.waiting += self._masker.feed(chunk)
+        except Exception:  # noqa: BLE001 - whatever it is: what was not masked is not written
+            raise MaskFailed from None
+        self.rests_at = time.monotonic() + REST if self._masker.holding else None
 
     def _close(self) -> None:
         self.open = False

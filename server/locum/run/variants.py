@@ -63,8 +63,8 @@ _ESCAPE_STYLES: tuple[Mapping[int, bytes], ...] = (
     {ord("'"): b"'\\''"},  # sh, between single quotes
     {ord("'"): b"'\"'\"'"},  # the same, as shlex writes it
     {byte: b"\\%c" % byte for byte in b'"$`\\'},  # sh, between double quotes: `export -p`
-    {byte: b"\\%c" % byte for byte in range(0x20, 0x7F) if byte not in _LETTERS | frozenset(b"_-./")},  # printf %q
-    {byte: b"\\%c" % byte for byte in range(0x20, 0x7F) if byte not in _LETTERS | frozenset(b"_-./:=@%+,")},  # set -x
+    {byte: b"\\%c" % byte for byte in range(0x20, 0x7F) if byte not in _LETTERS | frozenset(b"_-./")},  # everything
+    {byte: b"\\%c" % byte for byte in b" !\"$&'()*,;<>?[\\]^`{|}"},  # bash's printf %q
     {ord("'"): b"''"},  # SQL
     {byte: b"\\%c" % byte for byte in b"'\"\\"},  # MySQL
     _HTML,

@@ -1,0 +1,225 @@
+"""The mask by example: what it replaces, what it keeps, and the two ways in which an earlier design leaked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import shlex
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+
+from locum.run.masker import IDLE, Masker
+from locum.run.patterns import FREE, WINDOW
+from locum.run.visible import literal, visible
+from locum.secret import SecretBytes
+
+VALUE = b"Zq'" + secrets.token_urlsafe(24).encode() + b'/"+$'
+MARK = "locum://NAME"
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "raw": lambda value: value,
+    "base64": base64.b64encode,
+    "base64 at 1": lambda value: base64.b64encode(b"x" + value),
+    "base64 at 2": lambda value: base64.b64encode(b"xy" + value + b"\n"),
+    "base64url": lambda value: base64.urlsafe_b64encode(b"u:" + value),
+    "hex": lambda value: value.hex().encode(),
+    "HEX": lambda value: value.hex().upper().encode(),
+    "url": lambda value: urllib.parse.quote(value, safe="").encode(),
+    "json": lambda value: json.dumps(value.decode()).encode(),
+    "shell": lambda value: shlex.quote(value.decode()).encode(),
+    "reversed": lambda value: value[::-1],
+    "a line each": lambda value: b"\r\n".join(value[at : at + 1] for at in range(len(value))),
+    "spaced": lambda value: b" ".join(value[at : at + 1] for at in range(len(value))),
+    "coloured": lambda value: b"\x1b[31m".join(value[at : at + 1] for at in range(len(value))),
+    "overstruck": lambda value: b"\x08".join(value[at : at + 1] for at in range(len(value))),
+    "utf-16": lambda value: value.decode().encode("utf-16-le"),
+    "base64 folded": lambda value: b"\n".join(
+        base64.b64encode(value)[at : at + 16] for at in range(0, len(value) * 2, 16)
+    ),
+    "xxd -p": lambda value: value.hex(" ", 2).encode(),
+    "title": lambda value: b"\x1b]0;" + value + b"\x07",
+}
+
+
+def masker(*values: bytes) -> Masker:
+    names = [MARK, *(f"{MARK}{place}" for place in range(1, len(values)))]
+    return Masker(dict(zip(names, map(SecretBytes, values), strict=True)))
+
+
+def masked(value: bytes, text: bytes) -> bytes:
+    one = masker(value)
+    return one.feed(text) + one.flush()
+
+
+def longest_run(form: bytes, output: bytes) -> int:
+    for length in range(min(len(form), 2 * WINDOW), 0, -1):
+        if any(form[at : at + length] in output for at in range(len(form) - length + 1)):
+            return length
+    return 0
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_no_cut_in_two_shows_a_form(name: str) -> None:
+    """The first leak of the earlier design (search, then hold back the longest prefix): values cut by a chunk's end."""
+    form = FORMS[name](VALUE)
+    needle = literal(VALUE if b"\x1b" in form else form)
+    stream = b"pre " + form + b" post\r\n"
+    first = masker(VALUE)
+    for cut in range(len(stream) + 1):
+        one = first.sibling()
+        out = one.feed(stream[:cut]) + one.feed(stream[cut:]) + one.flush()
+        for reading in (literal, visible):
+            assert longest_run(needle, reading(out).replace(MARK.encode(), b"|")) < WINDOW, cut
+
+
+def test_a_slow_drip_shows_only_the_beginning() -> None:
+    """The second leak of the earlier design: with a flush at each rest, a slow writer got all 64 bytes out."""
+    value = secrets.token_hex(32).encode()
+    one = masker(value)
+    out = b""
+    for byte in b"pre " + value + b" post":
+        out += one.feed(bytes((byte,))) + one.idle()
+    out += one.flush()
+    assert longest_run(value, out.replace(MARK.encode(), b"|")) <= FREE + IDLE
+    assert out.startswith(b"pre ")
+    assert out.endswith(MARK.encode() + b" post")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 12, 13])
+def test_steady_chunks_of_any_size(size: int) -> None:
+    value = secrets.token_hex(40).encode()
+    one = masker(value)
+    stream = b"=" * 50 + value + b"=" * 50
+    out = b"".join(one.feed(stream[at : at + size]) for at in range(0, len(stream), size)) + one.flush()
+    shown = out.replace(MARK.encode(), b"").strip(b"=")
+    assert out.count(MARK.encode()) == 1
+    assert len(shown) <= FREE
+    assert value.startswith(shown)
+
+
+def test_the_beginning_of_a_value_is_held_until_it_is_clear() -> None:
+    one = masker(VALUE)
+    assert one.feed(b"a " + VALUE[:8]) == b"a "
+    assert one.holding
+    assert one.feed(b" b") == VALUE[:8] + b" b"
+    assert not one.holding
+
+
+def test_up_to_three_bytes_are_never_held() -> None:
+    one = masker(VALUE)
+    assert one.feed(b"a" + VALUE[:FREE]) == b"a" + VALUE[:FREE]
+
+
+def test_a_rest_shows_what_was_held_and_the_value_is_masked_all_the_same() -> None:
+    one = masker(VALUE)
+    assert one.feed(VALUE[:6]) == b""
+    assert one.idle() == VALUE[:6]
+    assert one.idle() == b""
+    assert one.feed(VALUE[6:] + b".") == MARK.encode() + b"."
+
+
+def test_a_rest_shows_no_more_than_that() -> None:
+    one = masker(VALUE)
+    assert one.feed(VALUE[: IDLE + 1]) == b""
+    assert one.idle() == b""
+
+
+def test_many_lines_become_one_reference() -> None:
+    key = b"\n".join(secrets.token_hex(32).encode() for _ in range(5))
+    stream = b"key = '''" + key + b"'''\n"
+    assert masked(key, stream) == b"key = '''" + MARK.encode() + b"'''\n"
+    one = masker(key)
+    by_line = b"".join(one.feed(line) for line in stream.splitlines(keepends=True)) + one.flush()
+    assert by_line == b"key = '''" + MARK.encode() + b"'''\n"
+
+
+def test_a_terminal_that_ends_lines_with_two_bytes_makes_no_difference() -> None:
+    key = b"\n".join(secrets.token_hex(32).encode() for _ in range(5))
+    assert masked(key, b"[" + key.replace(b"\n", b"\r\n") + b"]") == b"[" + MARK.encode() + b"]"
+
+
+def test_colours_amid_a_value_survive_but_tell_nothing() -> None:
+    out = masked(VALUE, b"\x1b[31m" + VALUE[:9] + b"\x1b[0m" + VALUE[9:] + b" ok")
+    assert out == b"\x1b[31m" + MARK.encode() + b"\x1b[0m ok"
+    digits = b"8" + str(secrets.randbits(80) | 1 << 79).encode()
+    assert digits not in masked(digits, b"\x1b[" + digits + b"m")
+
+
+def test_a_title_stays_a_title() -> None:
+    assert masked(VALUE, b"\x1b]0;" + VALUE + b"\x07$ ") == b"\x1b]0;" + MARK.encode() + b"\x07$ "
+
+
+def test_each_value_becomes_its_own_reference() -> None:
+    other = secrets.token_hex(20).encode()
+    one = masker(VALUE, other)
+    text = b"a=" + VALUE + b" b=" + other + b" c=" + other.hex().encode()
+    assert one.feed(text) + one.flush() == b"a=locum://NAME b=locum://NAME1 c=locum://NAME1"
+
+
+def test_values_with_a_common_beginning_are_told_apart() -> None:
+    prefix = b"sk-made-up-api03-"
+    left, right = prefix + secrets.token_hex(16).encode(), prefix + secrets.token_hex(16).encode()
+    one = masker(left, right)
+    assert one.feed(b"%s %s" % (right, left)) + one.flush() == b"locum://NAME1 locum://NAME"
+
+
+def test_a_value_inside_another_is_told_from_it() -> None:
+    password = secrets.token_hex(16).encode()
+    address = b"postgres://app:" + password + b"@db/app"
+    one = masker(address, password)
+    assert one.feed(b"%s %s" % (address, password)) + one.flush() == b"locum://NAME locum://NAME1"
+
+
+def test_short_values_are_masked_whole_or_not_at_all() -> None:
+    one = masker(b"hunter22", b"abc", b"      x")
+    assert one.unmaskable == ("locum://NAME1", "locum://NAME2")
+    assert one.feed(b"hunter22 hunter2 abc") + one.flush() == b"locum://NAME hunter2 abc"
+
+
+def test_without_values_everything_passes() -> None:
+    one = Masker({})
+    assert one.feed(VALUE) == VALUE
+    assert not one.holding
+    assert one.flush() == b""
+
+
+def test_a_sibling_hides_the_same_and_remembers_nothing() -> None:
+    one = masker(VALUE)
+    one.feed(VALUE[:10])
+    other = one.sibling()
+    assert other.feed(VALUE[10:13]) == VALUE[10:13]
+    assert other.feed(b" " + VALUE) == b" " + MARK.encode()
+
+
+def test_values_may_be_wiped_after_registering() -> None:
+    value = SecretBytes(VALUE)
+    one = Masker({MARK: value})
+    value.wipe()
+    assert one.feed(VALUE) == MARK.encode()
+
+
+def test_white_space_for_ever_takes_no_memory_for_ever() -> None:
+    one = masker(VALUE)
+    one.feed(VALUE[:6])
+    written = sum(len(one.feed(b" " * 100)) for _ in range(200))
+    assert written > 15_000
+    assert not one.feed(VALUE[6:]).strip(b" ").replace(MARK.encode(), b"")
+
+
+EXPECTED_BYPASSES: dict[str, Callable[[bytes], bytes]] = {
+    "twice base64": lambda value: base64.b64encode(base64.b64encode(value)),
+    "other case": lambda value: value.swapcase(),
+    "dashes": lambda value: b"-".join(value[at : at + 1] for at in range(len(value))),
+    "octal": lambda value: b"".join(b"\\%03o" % byte for byte in value),
+    "every second": lambda value: value[::2],
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED_BYPASSES)
+def test_what_the_mask_does_not_cover_is_known(name: str) -> None:
+    """A mask stops accidents, not a program that hides what it says. When one of these fails, the docs gain a line."""
+    text = EXPECTED_BYPASSES[name](b"x" + VALUE)
+    assert masked(VALUE, text) == text
