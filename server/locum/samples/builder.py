@@ -19,6 +19,7 @@ from pathlib import Path
 _KINDS = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 _ALPHANUMERIC = "".join(_KINDS)  # in the order that base 62 counts in
 _MARK = re.compile(r"\{\{(\w+)\}\}")
+_RUN = re.compile(r"(.)\1\1", re.IGNORECASE)  # `xxx` stands for a value, so detectors pass it by
 _SUFFIX = ".tmpl"
 _ORDER = b"order 1042: 3 mugs"
 
@@ -47,18 +48,21 @@ def build_shop(directory: Path) -> dict[str, bytes]:
 
 
 def _random(length: int) -> str:
-    """Return letters and digits that look like a machine's: capitals, small letters and digits are all there."""
+    """Return letters and digits that look like a machine's: capitals, small letters and digits, and no runs."""
     while True:
         text = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))
-        if all(any(char in kind for char in text) for kind in _KINDS):
+        if all(any(char in kind for char in text) for kind in _KINDS) and not _RUN.search(text):
             return text
 
 
 def _github_token() -> str:
     """Return a token with GitHub's check: the CRC-32 of its random part, in base 62, as the last six characters."""
-    body = _random(30)
-    rest, check = zlib.crc32(body.encode()), ""
-    while rest:
-        rest, digit = divmod(rest, 62)
-        check = _ALPHANUMERIC[digit] + check
-    return f"ghp_{body}{check:0>6}"
+    while True:
+        body = _random(30)
+        rest, check = zlib.crc32(body.encode()), ""
+        while rest:
+            rest, digit = divmod(rest, 62)
+            check = _ALPHANUMERIC[digit] + check
+        text = f"{body}{check:0>6}"
+        if not _RUN.search(text):
+            return f"ghp_{text}"

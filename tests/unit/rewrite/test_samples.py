@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from marked import applied, plan_for, value_of
 
+from locum.detect.engine import default_engine
 from locum.refs.manifest import parse_manifest
 from locum.rewrite.plan import Plan
+from locum.rewrite.planner import choose_name, plan
 from locum.samples.builder import build_shop
+from locum.text.source import SourceText
 
 PLACES = {
     "STRIPE_KEY": "shop.py",
@@ -88,3 +91,27 @@ def test_no_planted_value_is_left_when_all_are_moved(tmp_path: Path):
             assert not [name for name, value in planted.items() if value in path.read_bytes()], path.name
     server = json.loads((tmp_path / "mcp.json").read_text())["mcpServers"]["gitlab"]
     assert [server["command"], *server["args"][:3]] == ["locum", "run", "--", "npx"]
+
+
+@pytest.mark.parametrize("_copy", range(10))
+def test_detection_finds_what_is_planted_and_nothing_else(tmp_path: Path, _copy: int):
+    planted = build_shop(tmp_path)
+    found: list[bytes] = []
+    for path in tmp_path.iterdir():
+        data = path.read_bytes()
+        for finding in default_engine().scan(data, path=path.name).findings:
+            assert finding.confidence in {"certain", "high"}, finding.rule
+            found.append(data[finding.start : finding.end])
+    assert sorted(found) == sorted(planted.values())
+
+
+def test_fixing_finding_by_finding_leaves_nothing_to_find(tmp_path: Path):
+    build_shop(tmp_path)
+    for path in tmp_path.iterdir():
+        text, taken = path.read_text(), list[str]()
+        while findings := default_engine().scan(text.encode(), path=path.name).findings:
+            name = choose_name(findings[0], taken)
+            made = plan(SourceText(text), findings[0], path=path.name, language="", name=name)
+            text = applied(text, made)
+            taken.append(name)
+            assert len(taken) < 5, "a fix that leaves its finding would go on for ever"
