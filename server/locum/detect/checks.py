@@ -10,24 +10,32 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 
-_PLACEHOLDER = re.compile(
+from locum.detect.selectors import trie_pattern
+
+_STANDS_FOR_ANOTHER = re.compile(
     rb"""(?xi)
-    ^(?: <.*> | \[.*\] | \$\{.*\}.* | \$\(.*\) | \$\w+ | %\w+% | \{\{.*\}\} | \{\w*\} | %\(\w+\)s | @\w+@ | __\w+__ )$
-    | ^(?: locum | op | ref\+\w+ | keyring | pass | vault | secret | arn | ssm | env | file | https? )://
-    | ^(?: ENC\[ | encrypted: | \$ANSIBLE_VAULT | vault:v\d | AgA[A-Za-z0-9+/]{60} )
-    | \$\{ | \{\{ | \}\} | process\.env | os\.environ | getenv | secrets\. | config\. | \.\.\. | \xe2\x80\xa6
-    | ^(.)\1+$ | (?: x{4} | \*{3} | \.{4} | -{4} | _{4} | 0{8} )
-    | change[-_ ]?me | replace[-_ ]?(?:me|this|with) | (?:your|my)[-_ ]?\w*[-_ ]?(?:key|token|secret|passw(?:or)?d|pass)
-    | (?:insert|enter|put|add|paste)[-_ ](?:your|the|here) | [-_ ]here$ | ^(?:todo|tbd|fixme|none|null|nil|undefined|true|false)$
-    | place[-_ ]?holder | dummy | redacted | fill[-_ ]?me | sample | example | ^(?:test|fake|mock)[-_ ]?
-    | ^(?:abc|123|abcdef|abcdefgh|12345678|qwerty)\d*$ | 1234567890abcdef | abcdefghij | 0123456789
+    (?: <.*> | \[.*\] | \$\w+ | %\w+% | \{\w*\} | %\(\w+\)s | @\w+@ | __\w+__ )$
+    | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | arn | ssm | env | file | https? )://
+    | (?: todo | tbd | fixme | none | null | nil | undefined | true | false )$
+    | (?: test | fake | mock )[-_ ]? | (.)\1+$ | (?: abc | 123 | 12345678 | qwerty )\d*$
     """
 )
-_SEQUENCE = b"abcdefghijklmnopqrstuvwxyz0123456789"
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Whole values, or how they begin."""
+_TELLING_PARTS = (
+    b"${", b"$(", b"{{", b"}}", b"process.env", b"os.environ", b"getenv", b"secrets.", b"config.", b"...", b"\xe2\x80\xa6",
+    b"xxxx", b"****", b"----", b"____", b"00000000", b"abcdefgh", b"12345678", b"changeme", b"change-me", b"change_me",
+    b"replaceme", b"replace-", b"replace_", b"your-", b"your_", b"yourkey", b"yourtoken", b"yoursecret", b"yourpass",
+    b"my-secret", b"mysecret",
+    b"my_secret", b"insert-", b"insert_", b"enter-", b"enter_", b"paste-", b"-here", b"_here", b"placeholder", b"dummy",
+    b"redacted", b"fillme", b"sample", b"example", b"enc[", b"encrypted:", b"$ansible_vault", b"vault:v",
+)  # fmt: skip
+"""Parts, in lower case, that a value made by a machine is unlikely to hold."""
+_TELLING = re.compile(trie_pattern(set(_TELLING_PARTS)))
 
 PUBLISHED = frozenset((b"AKIA" + b"IOSFODNN7EXAMPLE", b"wJalrXUtnFEMI/K7MDENG/bPxRfi" + b"CYEXAMPLEKEY"))
 """Values that vendors print in their documentation."""
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def entropy(value: bytes) -> float:
@@ -43,7 +51,8 @@ def estimated_bits(value: bytes) -> float:
 
 def is_placeholder(value: bytes) -> bool:
     """Say whether a value stands for another one: a variable, a reference, an encrypted text, a documentation example."""
-    return value in PUBLISHED or _PLACEHOLDER.search(value) is not None
+    lower = value.lower()
+    return value in PUBLISHED or _TELLING.search(lower) is not None or _STANDS_FOR_ANOTHER.match(value) is not None
 
 
 def github_checksum(value: bytes) -> bool | None:
@@ -84,7 +93,8 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _VERSION = re.compile(rb"[\^~<>=v]*\d+(?:\.\d+)+\S*|\d{4}-\d\d-\d\d\S*|\d+")
 _BLANK_OR_CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 _DIGIT = re.compile(rb"\d")
-_KINDS = tuple(re.compile(kind) for kind in (rb"[a-z]", rb"[A-Z]", rb"\d", rb"[^A-Za-z\d]"))
+_KINDS = bytes(97 if 97 <= b <= 122 else 65 if 65 <= b <= 90 else 48 if 48 <= b <= 57 else 46 for b in range(256))
+"""Each byte's kind: small letter, capital, digit, other."""
 
 
 def looks_like_secret(value: bytes, *, password: bool) -> bool:
@@ -94,11 +104,7 @@ def looks_like_secret(value: bytes, *, password: bool) -> bool:
     """
     if _WORDS.fullmatch(value) or _VERSION.fullmatch(value) or _BLANK_OR_CONTROL.search(value):
         return False
-    if (
-        sum(kind.search(value) is not None for kind in _KINDS) < 2
-        or _CALL_OR_PATH.search(value)
-        or is_placeholder(value)
-    ):
+    if len(set(value.translate(_KINDS))) < 2 or _CALL_OR_PATH.search(value) or is_placeholder(value):
         return False
     if password:
         return entropy(value) >= 2.5

@@ -27,11 +27,12 @@ _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 
 _RANK: dict[Confidence, int] = {"certain": 3, "high": 2, "medium": 1, "low": 0}
-_NAME = re.compile(
-    rb"""([A-Za-z_$][A-Za-z0-9_$.-]{0,80})["'`]?\]?[ \t]{0,8}(?::[ \t]{0,4}[A-Za-z][A-Za-z0-9_\[\]|., ]{0,40})?
-    (?:=>|:=|\?=|=|:)[ \t]{0,8}[A-Za-z]{0,2}["'`]{0,3}$""",
-    re.VERBOSE,
+_NAME_BACKWARDS = re.compile(rb"[A-Za-z0-9_$.-]{1,80}")
+_OPERATOR_BACKWARDS = re.compile(
+    rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z]{0,2})?[ \t]{0,8}(?:>=|=:|=\?|=|:)[ \t]{0,8}\]?["'`]?"""
 )
+_TYPE_BACKWARDS = re.compile(rb"[A-Za-z0-9_\[\]|., ]{1,40}:[ \t]{0,4}")
+"""Read from the value towards the beginning of its line, so that each step is a match in one place, never a search."""
 _PASSWORD = re.compile(rb"(?i)passw|pwd|passphrase")
 _NOT_A_VALUE_NAME = re.compile(
     rb"""(?xi)(?:_|-|\b|(?<=[a-z]))(?:url|uri|path|file|filename|dir|name|id|ids|type|types|field|label|header|headers|regex|pattern|prefix
@@ -133,10 +134,18 @@ def _confirm_generic(rule: Rule, value: bytes, start: int, end: int, name: bytes
 
 
 def _assigned_name(data: bytes, start: int) -> bytes:
-    """Return the name that a value is assigned to on its line, b"" when there is none."""
+    """Return the name that a value is assigned to on its line (`name = "`, `"name": "`, `name: str = "`), or b""."""
     line = data.rfind(b"\n", max(0, start - 200), start) + 1
-    match = _NAME.search(data, max(line, start - 200), start)
-    return match[1] if match else b""
+    before = data[max(line, start - 200) : start][::-1]
+    operator = _OPERATOR_BACKWARDS.match(before)
+    if operator is None:
+        return b""
+    position = operator.end()
+    if b"=" in operator[0]:
+        annotation = _TYPE_BACKWARDS.match(before, position)
+        position = annotation.end() if annotation else position
+    name = _NAME_BACKWARDS.match(before, position)
+    return name[0][::-1].lstrip(b"0123456789.-$") if name else b""
 
 
 def _name_of_url_password(data: bytes, start: int) -> bytes:

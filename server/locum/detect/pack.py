@@ -93,7 +93,8 @@ def _rule(table: Mapping[str, Any]) -> Rule:
     if unknown:
         raise PackProblem(f"{name}: unknown field {unknown[0]}")
     try:
-        rule = Rule(**{**table, "anchors": tuple(cast("list[str]", table.get("anchors", [])))})
+        values: dict[str, Any] = {**table, "anchors": tuple(cast("list[str]", table.get("anchors", [])))}
+        rule = Rule(**values)
     except TypeError as error:
         raise PackProblem(f"{name}: {error}") from None
     _check(rule)

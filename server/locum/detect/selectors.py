@@ -53,7 +53,7 @@ class TrieSelector:
 
     def __init__(self, anchors: Sequence[str]) -> None:
         raw = [anchor.encode("ascii") for anchor in anchors]
-        self._pattern = re.compile(b"(?=(" + _trie(set(raw)) + b"))") if raw else None
+        self._pattern = re.compile(b"(?=(" + trie_pattern(set(raw)) + b"))") if raw else None
         numbers = {anchor: number for number, anchor in enumerate(raw)}
         self._begin_with = {
             longest: [(numbers[shorter], len(shorter)) for shorter in numbers if longest.startswith(shorter)]
@@ -89,8 +89,8 @@ def _by_end(hit: Hit) -> Hit:
     return hit[1], hit[0]
 
 
-def _trie(words: set[bytes]) -> bytes:
-    """Write words as one regular expression that prefers the longest and tries each byte once."""
+def trie_pattern(words: set[bytes]) -> bytes:
+    """Write literals as one regular expression that prefers the longest and looks at each byte once."""
     branches: dict[int, set[bytes]] = {}
     ends = False
     for word in words:
@@ -98,7 +98,7 @@ def _trie(words: set[bytes]) -> bytes:
             branches.setdefault(word[0], set()).add(word[1:])
         else:
             ends = True
-    parts = [re.escape(bytes([first])) + _trie(rest) for first, rest in sorted(branches.items())]
+    parts = [re.escape(bytes([first])) + trie_pattern(rest) for first, rest in sorted(branches.items())]
     if not parts:
         return b""
     joined = parts[0] if len(parts) == 1 and not ends else b"(?:" + b"|".join(parts) + b")"
