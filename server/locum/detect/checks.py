@@ -83,6 +83,8 @@ def jwt_structure(value: bytes) -> bool | None:
 
 CHECKS: dict[str, Callable[[bytes], bool | None]] = {"github": github_checksum, "jwt": jwt_structure}
 """Checks by the name that rules use: True proves, False disproves, None says nothing."""
+CHECK_NAMES = {"github": "checksum", "jwt": "structure"}
+"""What a check looks at, for people."""
 
 _WORDS = re.compile(rb"[A-Za-z]?[a-z]+(?:[._/:-][A-Za-z]?[a-z]+)*|[A-Z]+(?:[_.-][A-Z]+)*|[a-z]+(?:[A-Z][a-z]+)+")
 _CALL_OR_PATH = re.compile(

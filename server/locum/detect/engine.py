@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from locum.detect.checks import CHECKS, entropy, is_placeholder, looks_like_secret
+from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder, looks_like_secret
 from locum.detect.finding import Confidence, Finding, ScanResult
 from locum.detect.fingerprint import fingerprint
 from locum.detect.pack import Pack, Rule
@@ -113,14 +113,16 @@ def _confirm(rule: Rule, data: bytes, anchor: int) -> _Candidate | None:
     value = data[start:end]
     if rule.generic:
         return _confirm_generic(rule, value, start, end, _assigned_name(data, start))
-    if entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN")):
-        return None
+    verdict = CHECKS[rule.check](value) if rule.check else None
+    if not verdict and (
+        entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN"))
+    ):
+        return None  # a checksum that fits is stronger than any look of a placeholder
     name = _assigned_name(data, start) if rule.id != "url-password" else _name_of_url_password(data, start)
     confidence, why = rule.confidence, [f"format of {rule.title}"]
-    verdict = CHECKS[rule.check](value) if rule.check else None
     if verdict is not None:
-        confidence = "certain" if verdict else "medium"
-        why.append("checksum ok" if verdict else "checksum wrong")
+        confidence = "certain" if verdict and rule.check != "jwt" else "medium"
+        why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")
     return _Candidate(rule, start, end, confidence, tuple(why), name)
 
 
