@@ -17,6 +17,8 @@ from locum.errors import LocumError
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: ("module:attribute", "one line of help", which stands here so that `locum --help` imports no command)
     "tour": ("locum.cli.tour:tour", "see the main job on a sample project, in a minute"),
+    "scan": ("locum.cli.scan:scan", "find plaintext secrets in files"),
+    "explain": ("locum.cli.explain:explain", "what a rule finds, and how to rotate such a secret"),
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),

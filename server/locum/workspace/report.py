@@ -1,0 +1,86 @@
+"""A finding as JSON: the same object in every command, hook and result. Holds places and names, never a value.
+
+`python -m locum.workspace.report` prints the schema that `schemas/finding.schema.json` publishes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, get_args
+
+from locum.detect.finding import Confidence, Finding, Severity
+from locum.text.source import SourceText
+
+Origin = Literal["editor", "agent", "disk", "history"]
+
+
+def finding_json(finding: Finding, source: SourceText, path: str, origin: Origin = "disk") -> dict[str, Any]:
+    """Return the JSON object of a finding in `source`; `path` is as the reader shall see it, with `/`."""
+    start, end = source.offset_of_byte(finding.start), source.offset_of_byte(finding.end)
+    return {
+        "fingerprint": finding.fingerprint,
+        "rule": finding.rule,
+        "title": finding.title,
+        "path": path,
+        "range": {"start": _position(source, start), "end": _position(source, end)},
+        "bytes": list(source.stored_range(start, end)),
+        "severity": finding.severity,
+        "confidence": finding.confidence,
+        "why": list(finding.why),
+        "origin": origin,
+        "secret_name": finding.secret_name,
+    }
+
+
+def _position(source: SourceText, offset: int) -> dict[str, int]:
+    line, character = source.position(offset, "utf-16")
+    return {"line": line, "character": character}
+
+
+def finding_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `finding_json`."""
+    count: dict[str, Any] = {"type": "integer", "minimum": 0}
+    position = _object({"line": count, "character": count}, "A line from 0 and a column in UTF-16 units from 0.")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Locum finding",
+        **_object(
+            {
+                "fingerprint": {
+                    "type": "string", "pattern": "^[0-9a-f]{32}$",
+                    "description": "Stable when lines move; holds no hash of a value that could be guessed.",
+                },
+                "rule": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "description": "See: locum explain RULE."},
+                "title": {"type": "string", "minLength": 1},
+                "path": {"type": "string", "description": "Relative to the working directory, with /."},
+                "range": _object({"start": position, "end": position}, "Covers exactly the value."),
+                "bytes": {
+                    "type": "array", "items": count, "minItems": 2, "maxItems": 2,
+                    "description": "The value's half-open byte range in the file as stored.",
+                },
+                "severity": {"enum": list(get_args(Severity))},
+                "confidence": {"enum": list(get_args(Confidence))},
+                "why": {"type": "array", "items": {"type": "string"}, "description": "Short reasons, for people."},
+                "origin": {"enum": list(get_args(Origin))},
+                "secret_name": {
+                    "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+                    "description": "A name for it in a vault, valid as an environment variable.",
+                },
+            },
+            "One plaintext secret. No field holds any part of it.",
+        ),
+    }  # fmt: skip
+
+
+def _object(properties: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(finding_schema(), indent=2))  # noqa: T201 - this is what it is run for
