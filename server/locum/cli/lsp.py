@@ -1,0 +1,19 @@
+"""`locum lsp`: the language server, over standard input and output."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+
+@click.command()
+@click.option("--stdio", is_flag=True, help="Speak over standard input and output (the only way there is).")
+def lsp(stdio: bool) -> None:  # noqa: ARG001 - the flag that editors pass; there is no other transport
+    """Serve an editor. Editors start this; see `locum init`."""
+    from locum.lsp.warmup import load
+
+    load()
+    from locum.lsp.server import run
+
+    os._exit(run())  # threads that wait for a broker or a keyring must not keep a finished server alive

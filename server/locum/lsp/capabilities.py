@@ -1,0 +1,63 @@
+"""What the client can do, boiled down once to the questions that we ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lsprotocol import types
+from pygls.capabilities import get_capability
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Flat facts about the client."""
+
+    pulls_diagnostics: bool
+    """It asks for diagnostics, and can be told to ask again. Else they are pushed; never both."""
+    code_descriptions: bool
+    document_changes: bool
+    answers_messages: bool
+    """It can show a question with buttons."""
+    answers_approvals: bool
+    """It knows our own request `locum/approve`."""
+    progress: bool
+    markdown_hover: bool
+    approvals: str
+    """Who holds the control channel: "server" or "client"."""
+
+
+def resolve(params: types.InitializeParams) -> Client:
+    """Read the initialize request. What is missing or odd counts as "cannot"."""
+    caps = params.capabilities
+    options: Any = params.initialization_options
+    experimental: Any = caps.experimental
+
+    def has(path: str) -> bool:
+        return bool(get_capability(caps, path, None))
+
+    answers = has("window.show_message.message_action_item") or has("window.show_message")
+    formats: Any = get_capability(caps, "text_document.hover.content_format", None) or ()
+    return Client(
+        pulls_diagnostics=has("text_document.diagnostic") and has("workspace.diagnostics.refresh_support"),
+        code_descriptions=has("text_document.publish_diagnostics.code_description_support"),
+        document_changes=has("workspace.workspace_edit.document_changes"),
+        answers_messages=answers,
+        answers_approvals=_dig(experimental, "locum", "approve") is True,
+        progress=has("window.work_done_progress"),
+        markdown_hover=types.MarkupKind.Markdown in formats,
+        approvals=_approvals(_dig(options, "approvals"), answers),
+    )
+
+
+def _approvals(wanted: Any, answers: bool) -> str:
+    if wanted in {"server", "client"}:
+        return wanted
+    return "server" if answers else "client"
+
+
+def _dig(value: Any, *path: str) -> Any:
+    """Follow keys through what may be dictionaries, objects or nothing."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON of the client
+    return value

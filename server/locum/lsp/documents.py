@@ -1,0 +1,122 @@
+"""The open documents: exact lines, quick edits, immutable snapshots. Put under pygls in the place of its own store.
+
+pygls splits lines where LSP does not (form feed, U+2028, …) and loses text at over-long columns; here lines and positions
+are those of `text.source`. A snapshot never changes: whatever checks it may take its time.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import unquote
+
+from lsprotocol import types
+from pygls.workspace import TextDocument, Workspace
+
+from locum.text.source import PositionEncoding, SourceText, clamp_units, line_starts
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of one document."""
+
+    uri: str
+    version: int
+    language: str
+    path: str | None
+    """The file's path in the file system, None for what is no file (untitled, commit message)."""
+    text: str
+    starts: tuple[int, ...]
+
+    @cached_property
+    def source(self) -> SourceText:
+        """The text with its offsets in every unit."""
+        return SourceText(self.text, starts=list(self.starts))
+
+
+class Document(TextDocument):
+    """A document as the client edits it."""
+
+    _starts: list[int] | None = None
+
+    @property
+    def encoding(self) -> PositionEncoding:
+        """The unit of the client's columns."""
+        return cast("PositionEncoding", getattr(self._position_codec.encoding, "value", self._position_codec.encoding))
+
+    def snapshot(self) -> Snapshot:
+        """Return the document as it is now."""
+        return Snapshot(
+            self.uri, self.version or 0, self.language_id or "",
+            self.path if self.uri.startswith("file:") else None, self._source or "", tuple(self._line_starts()),
+        )  # fmt: skip
+
+    def apply_change(self, change: Any) -> None:
+        """Take one change of a didChange."""
+        if not isinstance(change, types.TextDocumentContentChangePartial):
+            self._source, self._starts = change.text, None
+            return
+        start, end = sorted((self._offset(change.range.start), self._offset(change.range.end)))
+        self._replace(start, end, change.text)
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            self._starts = line_starts(self._source or "")
+        return self._starts
+
+    def _offset(self, position: types.Position) -> int:
+        """Turn a position into an offset; beyond a line's or the text's end it is taken to that end."""
+        text, starts = self._source or "", self._line_starts()
+        if position.line >= len(starts):
+            return len(text)
+        start = starts[position.line]
+        end = starts[position.line + 1] if position.line + 1 < len(starts) else len(text)
+        while end > start and text[end - 1] in "\r\n":
+            end -= 1
+        return start + clamp_units(text[start:end], position.character, self.encoding)
+
+    def _replace(self, start: int, end: int, new: str) -> None:
+        """Put `new` in the place of `[start, end)`: index the lines around it anew, and move those behind it."""
+        starts, text = self._line_starts(), self._source or ""
+        first = max(0, bisect_right(starts, start) - 2)
+        last = min(len(starts), bisect_right(starts, end) + 1)
+        moved = len(new) - (end - start)
+        self._source = text[:start] + new + text[end:]
+        stop = starts[last] + moved if last < len(starts) else len(self._source)
+        around = [match.end() for match in _LINE_END.finditer(self._source, starts[first], stop)]
+        if last < len(starts) and around and around[-1] == stop:
+            around.pop()  # the first of those behind it
+        behind = starts[last:] if moved == 0 else [place + moved for place in starts[last:]]
+        self._starts = [*starts[: first + 1], *around, *behind]
+
+
+class Documents(Workspace):
+    """The workspace's documents. What is not open does not exist here: nothing is read from the disk."""
+
+    def open_document(self, uri: str) -> Document | None:
+        """Return an open document."""
+        return cast("Document | None", self._text_documents.get(unquote(uri)))
+
+    def open_documents(self) -> list[Document]:
+        """Return all open documents."""
+        return cast("list[Document]", list(self._text_documents.values()))
+
+    def update_text_document(self, text_doc: Any, change: Any) -> None:
+        """Take one change; one to a document that was never opened is nothing."""
+        document = self.open_document(text_doc.uri)
+        if document is not None:
+            document.apply_change(change)
+            document.version = text_doc.version
+
+    def _create_text_document(
+        self, doc_uri: str, source: str | None = None, version: int | None = None, language_id: str | None = None
+    ) -> Document:
+        return Document(
+            doc_uri, source=source if source is not None else "", version=version, language_id=language_id,
+            sync_kind=types.TextDocumentSyncKind.Incremental, position_codec=self.position_codec,
+        )  # fmt: skip

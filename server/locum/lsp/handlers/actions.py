@@ -1,0 +1,90 @@
+"""Code actions: move to the vault, move all of them, ignore. No value is in any of them, and none edits by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsprotocol import types
+
+from locum.detect.finding import Finding
+from locum.lsp.convert import SOURCE
+from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL
+from locum.lsp.ignore import can_ignore
+from locum.lsp.protocol import LocumServer, guard
+from locum.lsp.session import Check
+from locum.rewrite.naming import choose_name
+
+FIX_ALL = "source.fixAll.locum"
+
+
+def register(server: LocumServer) -> None:
+    """Add the handlers of this family."""
+    kinds = [types.CodeActionKind.QuickFix, FIX_ALL]
+    options = types.CodeActionOptions(code_action_kinds=kinds, resolve_provider=True)
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(offered)
+    server.feature(types.CODE_ACTION_RESOLVE)(resolved)
+
+
+@guard
+def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+    """Offer what can be done about the findings in a range."""
+    uri = params.text_document.uri
+    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    if check is None or document is None or not check.findings:
+        return []
+    wanted = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
+    actions: list[types.CodeAction] = []
+    if _asked_for(types.CodeActionKind.QuickFix, wanted) or not wanted:
+        source = check.snapshot.source
+        start = source.offset(params.range.start.line, params.range.start.character, document.encoding)
+        end = source.offset(params.range.end.line, params.range.end.character, document.encoding)
+        for finding in check.at(start, end):
+            actions += _for_one(check, finding, params.context.diagnostics)
+        if actions and len(check.findings) > 1:
+            actions.append(_for_all(check, types.CodeActionKind.QuickFix))
+    if wanted and _asked_for(FIX_ALL, wanted):
+        actions.append(_for_all(check, FIX_ALL))
+    return actions
+
+
+@guard
+def resolved(ls: LocumServer, action: types.CodeAction) -> types.CodeAction:  # noqa: ARG001 - LSP's signature
+    """Give an action back as it is: storing a value waits for the command."""
+    return action
+
+
+def _for_one(check: Check, finding: Finding, shown: Any) -> list[types.CodeAction]:
+    mine = [d for d in shown if d.source == SOURCE and _fingerprint(d) == finding.fingerprint] or None
+    target = {"uri": check.snapshot.uri, "version": check.snapshot.version, "fingerprint": finding.fingerprint}
+    title = f"Move {choose_name(finding, ())} to the vault"
+    actions = [_action(title, types.CodeActionKind.QuickFix, MOVE, target, diagnostics=mine, preferred=True)]
+    if can_ignore(check.snapshot):
+        title = f"Ignore this {finding.title} here"
+        actions.append(_action(title, types.CodeActionKind.QuickFix, IGNORE, target, diagnostics=mine))
+    return actions
+
+
+def _for_all(check: Check, kind: str) -> types.CodeAction:
+    target = {"uri": check.snapshot.uri, "version": check.snapshot.version}
+    return _action(f"Move all {len(check.findings)} secrets in this file to the vault", kind, MOVE_ALL, target)
+
+
+def _action(
+    title: str, kind: str, command: str, target: dict[str, Any], *,
+    diagnostics: list[types.Diagnostic] | None = None, preferred: bool = False,
+) -> types.CodeAction:  # fmt: skip
+    return types.CodeAction(
+        title=title, kind=kind, diagnostics=diagnostics, is_preferred=preferred or None, data=target,
+        command=types.Command(title=title, command=command, arguments=[target]),
+    )  # fmt: skip
+
+
+def _asked_for(kind: str, wanted: list[str]) -> bool:
+    """Kinds are trees: who asks for `source` asks for `source.fixAll.locum` too."""
+    kind = str(getattr(kind, "value", kind))
+    return any(kind == asked or kind.startswith(asked + ".") for asked in wanted)
+
+
+def _fingerprint(diagnostic: types.Diagnostic) -> str:
+    data: Any = diagnostic.data
+    return str(data.get("fingerprint", "") if isinstance(data, dict) else getattr(data, "fingerprint", ""))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON of the client

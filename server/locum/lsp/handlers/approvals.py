@@ -1,0 +1,81 @@
+"""Approvals, where this server holds the broker's control channel: carry the question to the person and the answer back.
+
+Only for editors without an extension of ours (Neovim). The question is put with `locum/approve` to a client that knows
+it, else with buttons. No answer, a closed dialog, a lost client: no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+from lsprotocol import types
+
+from locum.errors import LocumError
+from locum.lsp.protocol import LocumServer
+
+METHOD = "locum/approve"
+ALLOW = "Allow once"
+DENY = "Deny"
+RETRY = 30.0
+"""Seconds until we ask again for the channel when another editor holds it."""
+
+
+def start_asking(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
+    """Take the control channel in a thread of our own, and keep it."""
+    threading.Thread(target=_hold, args=(ls, loop), daemon=True, name="approvals").start()
+
+
+def _hold(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
+    from locum.broker.client import control_channel
+
+    while True:
+        try:
+            channel = control_channel()
+            if channel is not None:
+                _serve(ls, loop, channel)
+                continue  # the broker has ended: hold the next one's channel
+        except (LocumError, OSError):
+            pass  # no broker can be started now; the terminal of each task still asks
+        except RuntimeError:
+            return  # the loop has ended
+        time.sleep(RETRY)
+
+
+def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> None:
+    """Carry questions until the broker ends, one at a time; one that is cancelled meanwhile is not answered."""
+    try:
+        while True:
+            question = channel.next_question(None)
+            if question is not None:
+                asked = asyncio.run_coroutine_threadsafe(_ask(ls, question), loop)
+                channel.answer(question["id"], _wait(asked, float(question.get("expires_in") or 60)))
+    except (LocumError, OSError):
+        time.sleep(1)
+    finally:
+        channel.close()
+
+
+def _wait(asked: Any, seconds: float) -> bool:
+    try:
+        return asked.result(seconds) is True
+    except Exception:  # noqa: BLE001 - whatever went wrong with the question, the answer is no
+        asked.cancel()
+        return False
+
+
+async def _ask(ls: LocumServer, question: dict[str, Any]) -> bool:
+    """Put one question to the person. True only for a clear yes."""
+    if ls.session.client.answers_approvals:
+        answer: Any = await ls.protocol.send_request_async(METHOD, question)
+        decision: Any = answer.get("decision") if isinstance(answer, dict) else getattr(answer, "decision", None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON of the client
+        return decision == "allow"
+    if not ls.session.client.answers_messages:
+        return False
+    text = "\n".join([f"Locum: {question['title']}", *question["lines"]])
+    actions = [types.MessageActionItem(DENY), types.MessageActionItem(ALLOW)]
+    params = types.ShowMessageRequestParams(types.MessageType.Warning, text, actions)
+    chosen = await ls.window_show_message_request_async(params)
+    return chosen is not None and chosen.title == ALLOW

@@ -1,0 +1,176 @@
+"""Commands that a client may execute. Arguments are JSON of the client: read with care, answered with plain objects."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+from lsprotocol import types
+from pygls.uris import to_fs_path
+
+from locum.errors import LocumError, UsageProblem
+from locum.lsp.convert import to_edits
+from locum.lsp.ignore import ignore_edit
+from locum.lsp.moves import NEXT_VERSION_SECONDS, Change, Moved, move, workspace_edit
+from locum.lsp.protocol import LocumServer, guard
+from locum.workspace.project import Project, load_manifest
+
+MOVE = "locum.moveToVault"
+MOVE_ALL = "locum.moveAllToVault"
+IGNORE = "locum.ignore"
+TASKS = "locum.tasks"
+RUN_TASK = "locum.runTask"
+LEASES = "locum.leases"
+REVOKE = "locum.revokeLease"
+
+BROKER_SECONDS = 5.0
+
+
+def register(server: LocumServer) -> None:
+    """Add the commands."""
+    commands = {
+        MOVE: move_one, MOVE_ALL: move_all, IGNORE: ignore, TASKS: tasks, RUN_TASK: run_task, LEASES: leases, REVOKE: revoke,
+    }  # fmt: skip
+    for name, handler in commands.items():
+        server.command(name)(handler)
+
+
+@guard
+async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.moveToVault [{uri, version, fingerprint}]`: store, read back, edit, declare."""
+    target = _target(arguments)
+    moved = await asyncio.shield(asyncio.ensure_future(move(ls, _text(target, "uri"), _text(target, "fingerprint"))))
+    if moved.applied:
+        note = f" {moved.note}" if moved.note else ""
+        _say(ls, types.MessageType.Info, f"{moved.name} is in your vault.{note} It stood in plain text: rotate it.")
+    else:
+        _say(ls, types.MessageType.Warning, f"Not moved. {moved.reason}")
+    return moved.to_wire()
+
+
+@guard
+async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.moveAllToVault [{uri, version}]`: one after the other, each as a whole; what cannot be moved stays."""
+    uri = _text(_target(arguments), "uri")
+    names, reasons = await asyncio.shield(asyncio.ensure_future(_move_each(ls, uri)))
+    if reasons:
+        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(reasons)}. {reasons[0]}")
+    else:
+        _say(ls, types.MessageType.Info, f"Moved {len(names)} to your vault. They stood in plain text: rotate them.")
+    return {"applied": bool(names), "names": names, "left": reasons}
+
+
+async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
+    names: list[str] = []
+    refused: dict[str, str] = {}
+    while (check := ls.session.check(uri)) is not None:
+        todo = [finding for finding in check.findings if finding.fingerprint not in refused]
+        if not todo:
+            break
+        moved: Moved = await move(ls, uri, todo[-1].fingerprint)  # from the end, so that the places before it stay
+        if not moved.applied:
+            refused[todo[-1].fingerprint] = moved.reason
+        elif not await ls.session.next_version(uri, check.snapshot.version, NEXT_VERSION_SECONDS):
+            names.append(moved.name)
+            break
+        else:
+            names.append(moved.name)
+    return list(dict.fromkeys(reversed(names))), list(refused.values())
+
+
+@guard
+async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.ignore [{uri, fingerprint}]`: add a comment to the finding's line."""
+    target = _target(arguments)
+    uri = _text(target, "uri")
+    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    finding = check.by_fingerprint(_text(target, "fingerprint")) if check is not None else None
+    if check is None or document is None or finding is None:
+        return {"applied": False, "reason": "The text has changed: that finding is not there any more."}
+    edit = ignore_edit(check.snapshot, check.snapshot.source.offset_of_byte(finding.end))
+    if edit is None:
+        return {"applied": False, "reason": "This file has no comments: allow it in locum.toml, [[scan.allow]]."}
+    change = Change(document, to_edits(check.snapshot.source, (edit,), document.encoding))
+    params = types.ApplyWorkspaceEditParams(workspace_edit([change], versioned=ls.session.client.document_changes))
+    result = await ls.workspace_apply_edit_async(params)
+    return {"applied": result.applied}
+
+
+@guard
+def tasks(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
+    """`locum.tasks`: the tasks of each workspace folder's locum.toml, with the names of their secrets."""
+    listed: list[dict[str, Any]] = []
+    for uri, folder in ls.documents.folders.items():
+        path = to_fs_path(folder.uri)
+        if path is None:
+            continue
+        try:
+            manifest = load_manifest(Project(Path(path)))
+        except LocumError as error:
+            _say(ls, types.MessageType.Warning, error.explain())
+            continue
+        listed += [
+            {"name": task.name, "folder": folder.uri or uri, "secrets": list(task.secrets)}
+            for task in manifest.tasks.values() if task.command
+        ]  # fmt: skip
+    return {"tasks": listed}
+
+
+@guard
+def run_task(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
+    """`locum.runTask [name]`: the command line that runs a task; running it is the client's part."""
+    if len(arguments) != 1 or not isinstance(arguments[0], str) or arguments[0].startswith("-"):
+        raise UsageProblem("command.arguments", "locum.runTask takes the name of a task")
+    return {"command": ["locum", "run", "--task", arguments[0]]}
+
+
+@guard
+async def leases(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
+    """`locum.leases`: the live leases; none when no broker runs."""
+    from locum.broker.client import connect, is_running
+
+    def ask() -> list[dict[str, Any]]:
+        with connect(start=False) as client:
+            return client.list_leases()
+
+    return {"leases": await _ask_broker(ls, ask) if is_running() else []}
+
+
+@guard
+async def revoke(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.revokeLease [id]`: end a lease; its task is stopped."""
+    if len(arguments) != 1 or not isinstance(arguments[0], str):
+        raise UsageProblem("command.arguments", "locum.revokeLease takes a lease's id")
+    lease = arguments[0]
+
+    def ask() -> None:
+        from locum.broker.client import connect
+
+        with connect(start=False) as client:
+            client.revoke_lease(lease)
+
+    await _ask_broker(ls, ask)
+    return {"revoked": True}
+
+
+async def _ask_broker(ls: LocumServer, work: Any) -> Any:
+    loop = asyncio.get_running_loop()
+    return await asyncio.wait_for(loop.run_in_executor(ls.session.broker_thread, work), BROKER_SECONDS)
+
+
+def _target(arguments: tuple[Any, ...]) -> dict[str, Any]:
+    if len(arguments) != 1 or not isinstance(arguments[0], dict):
+        raise UsageProblem("command.arguments", "this command takes one object with uri and fingerprint")
+    return cast("dict[str, Any]", arguments[0])
+
+
+def _text(target: dict[str, Any], key: str) -> str:
+    value = target.get(key)
+    if not isinstance(value, str):
+        raise UsageProblem("command.arguments", f"this command's argument lacks {key}")
+    return value
+
+
+def _say(ls: LocumServer, kind: types.MessageType, text: str) -> None:
+    ls.window_show_message(types.ShowMessageParams(type=kind, message=f"Locum: {text}"))

@@ -1,0 +1,74 @@
+"""Diagnostics: pushed, or pulled where the client can pull and be told to pull again. Never both."""
+
+from __future__ import annotations
+
+import hashlib
+
+from lsprotocol import types
+
+from locum.lsp import convert
+from locum.lsp.protocol import LocumServer, guard
+from locum.lsp.session import Check
+
+IDENTIFIER = "locum"
+
+
+def register(server: LocumServer) -> None:
+    """Add the handlers of this family. Pull is registered once the client is known (`register_pull`)."""
+
+    def tell(check: Check) -> None:
+        if not server.session.client.pulls_diagnostics:
+            snapshot = check.snapshot
+            params = types.PublishDiagnosticsParams(
+                uri=snapshot.uri, version=snapshot.version, diagnostics=diagnostics(server, check)
+            )
+            server.text_document_publish_diagnostics(params)
+
+    server.session.on_checked = tell
+
+
+def register_pull(server: LocumServer) -> None:
+    """Offer `textDocument/diagnostic`. Must be called while `initialize` is handled."""
+    options = types.DiagnosticOptions(identifier=IDENTIFIER, inter_file_dependencies=False, workspace_diagnostics=False)
+    server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(pulled)
+
+
+@guard
+def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
+    """Answer a pull; "unchanged" when nothing is new since the result that the client names."""
+    check = ls.session.check(params.text_document.uri)
+    items = diagnostics(ls, check) if check is not None else []
+    result = _result_id(check)
+    if params.previous_result_id == result:
+        return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result)
+    return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
+
+
+def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
+    """Say everything that a check found, in the order of the text."""
+    document = ls.documents.open_document(check.snapshot.uri)
+    encoding = document.encoding if document is not None else "utf-16"
+    rules = _rules() if check.findings else {}
+    shows_pages = ls.session.client.code_descriptions
+    said = [
+        convert.finding_diagnostic(check, finding, rules[finding.rule] if shows_pages else "", encoding)
+        for finding in check.findings
+    ]
+    said += [convert.broken_reference_diagnostic(check, broken, encoding) for broken in check.broken]
+    if check.truncated:
+        said.append(convert.truncated_diagnostic(len(check.findings)))
+    return said
+
+
+def _rules() -> dict[str, str]:
+    from locum.detect.engine import default_engine
+
+    return {name: rule.url for name, rule in default_engine().rules.items()}
+
+
+def _result_id(check: Check | None) -> str:
+    """Name a result by where and what it says; nothing of a value goes in."""
+    if check is None:
+        return "none"
+    parts = [(f.rule, f.start, f.end, f.fingerprint) for f in check.findings] + [(b.start, b.problem) for b in check.broken]
+    return hashlib.sha256(repr((parts, check.snapshot.starts)).encode()).hexdigest()[:32]

@@ -1,0 +1,127 @@
+"""Hover: what a reference means, what a finding is and how to rotate it; completion of declared names. Never a value."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from lsprotocol import types
+
+from locum.errors import LocumError
+from locum.lsp.convert import finding_range, to_range
+from locum.lsp.protocol import LocumServer, guard
+from locum.lsp.session import Check, place_of
+from locum.refs.manifest import Manifest
+from locum.refs.reference import Reference, find
+from locum.workspace.project import load_manifest
+
+BROKER_SECONDS = 0.3
+_STARTED = re.compile(r"locum://[A-Za-z0-9_.-]*$")
+
+
+def register(server: LocumServer) -> None:
+    """Add the handlers of this family."""
+    server.feature(types.TEXT_DOCUMENT_HOVER)(hovered)
+    options = types.CompletionOptions(trigger_characters=["/"])
+    server.feature(types.TEXT_DOCUMENT_COMPLETION, options)(completed)
+
+
+@guard
+async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | None:
+    """Describe what stands under the pointer."""
+    uri = params.text_document.uri
+    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    if check is None or document is None:
+        return None
+    source = check.snapshot.source
+    offset = source.offset(params.position.line, params.position.character, document.encoding)
+    for item in find(source.line(params.position.line)) if params.position.line < len(source.starts) else ():
+        start = source.starts[params.position.line]
+        if item.reference is not None and start + item.start <= offset <= start + item.end:
+            text = await _describe(ls, check, item.reference)
+            return _hover(ls, text, to_range(source, start + item.start, start + item.end, document.encoding))
+    for finding in check.at(offset, offset):
+        text = _explain(check, finding.rule, finding.title, finding.why)
+        return _hover(ls, text, finding_range(check, finding, document.encoding))
+    return None
+
+
+@guard
+def completed(ls: LocumServer, params: types.CompletionParams) -> list[types.CompletionItem]:
+    """Complete the names that the manifest declares, after `locum://`."""
+    uri = params.text_document.uri
+    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    if check is None or document is None:
+        return []
+    source = check.snapshot.source
+    offset = source.offset(params.position.line, params.position.character, document.encoding)
+    line_start = source.starts[source.line_of(offset)]
+    started = _STARTED.search(source.text, max(line_start, offset - 160), offset)
+    if started is None:
+        return []
+    place = to_range(source, started.start(), offset, document.encoding)
+    return [
+        types.CompletionItem(
+            label=f"locum://{entry.name}", kind=types.CompletionItemKind.Reference, detail=entry.description or entry.source,
+            text_edit=types.TextEdit(place, f"locum://{entry.name}"), filter_text=f"locum://{entry.name}",
+        )
+        for entry in _manifest(check).secrets.values()
+    ]  # fmt: skip
+
+
+async def _describe(ls: LocumServer, check: Check, reference: Reference) -> str:
+    if not reference.is_declared:
+        return f"**{reference.text}**\n\nA reference to another vault. This version does not resolve it yet."
+    entry = _manifest(check).secrets.get(reference.name)
+    lines = [f"**{reference.name}**"]
+    if entry is None:
+        lines.append("`locum.toml` does not declare this name.")
+    else:
+        lines += [entry.description] if entry.description else []
+        lines.append(f"From: {'your local vault' if entry.source == 'local' else f'`{entry.source}`'}")
+        lines += [f"[Rotate it]({entry.docs})"] if entry.docs.startswith("https://") else []
+    lines.append(await _in_vault(ls, reference.name))
+    return "\n\n".join(lines)
+
+
+async def _in_vault(ls: LocumServer, name: str) -> str:
+    """Say whether the vault has a name, if an open vault can be asked at once."""
+    from locum.broker.client import connect, is_running
+
+    def ask() -> bool | None:
+        with connect(start=False) as client:
+            if not client.status()["vault"]["unlocked"]:
+                return None
+            return any(item["name"] == name for item in client.list_secrets())
+
+    try:
+        if not is_running():
+            return "In the vault: not known, no broker runs."
+        loop = asyncio.get_running_loop()
+        there = await asyncio.wait_for(loop.run_in_executor(ls.session.broker_thread, ask), BROKER_SECONDS)
+    except (LocumError, TimeoutError):
+        there = None
+    if there is None:
+        return "In the vault: not known, it is locked."
+    return "In the vault: yes." if there else f"In the vault: no. Store it: `locum secret set {name}`"
+
+
+def _explain(check: Check, rule_id: str, title: str, why: tuple[str, ...]) -> str:
+    from locum.detect.engine import default_engine
+
+    rule = default_engine().rules[rule_id]
+    page = f"\n\n[{title}: the vendor's page]({rule.url})" if rule.url else ""
+    return f"**{title} in plain text** ({', '.join(why)})\n\n{rule.explanation}{page}"
+
+
+def _manifest(check: Check) -> Manifest:
+    try:
+        return load_manifest(place_of(check.snapshot)[1])
+    except LocumError:
+        return Manifest()
+
+
+def _hover(ls: LocumServer, text: str, place: types.Range) -> types.Hover:
+    if ls.session.client.markdown_hover:
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text), place)
+    return types.Hover(types.MarkupContent(types.MarkupKind.PlainText, re.sub(r"[*`]", "", text)), place)

@@ -1,0 +1,215 @@
+"""Moving a value into the vault: store and read back, then edit, then declare. Any failure leaves all as it was (P2).
+
+The value is taken from the server's own copy of the document, never from a message. The broker stores it and reads it
+back before it answers; a refused edit takes it out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lsprotocol import types
+from pygls.uris import from_fs_path
+
+from locum.detect.finding import Finding
+from locum.errors import LocumError
+from locum.lsp.convert import to_edits
+from locum.lsp.session import Check, forget_projects, place_of
+from locum.refs.manifest import add_secret, parse_manifest
+from locum.refs.reference import locum_reference
+from locum.rewrite.plan import Plan, Refusal
+from locum.rewrite.planner import choose_name, plan
+from locum.text.edits import Edit
+from locum.workspace.project import read_manifest_text, write_manifest_text
+
+if TYPE_CHECKING:
+    from locum.broker.client import BrokerClient
+    from locum.lsp.documents import Document
+    from locum.lsp.protocol import LocumServer
+
+STORE_SECONDS = 60.0
+"""The broker may wait for a keyring's dialog."""
+EDIT_SECONDS = 30.0
+NEXT_VERSION_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Moved:
+    """What a fix did, or why it did nothing."""
+
+    applied: bool
+    name: str = ""
+    note: str = ""
+    reason: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return it as a command's result."""
+        if not self.applied:
+            return {"applied": False, "reason": self.reason}
+        return {"applied": True, "name": self.name, "reference": locum_reference(self.name)}
+
+
+async def move(ls: LocumServer, uri: str, fingerprint: str) -> Moved:
+    """Move one finding's value into the vault. Never raises for what can go wrong: the reason is in the answer."""
+    check = ls.session.check(uri)
+    finding = check.by_fingerprint(fingerprint) if check is not None else None
+    if check is None or finding is None:
+        return Moved(False, reason="The text has changed: that secret is not there any more.")
+    try:
+        return await _Move(ls, check, finding).make()
+    except LocumError as error:
+        return Moved(False, reason=error.explain().replace("\n", ". ").replace("..", "."))
+    except TimeoutError:
+        return Moved(False, reason="The vault did not answer in time. Nothing was changed; try again.")
+
+
+class _Move:
+    """One move, step by step."""
+
+    def __init__(self, ls: LocumServer, check: Check, finding: Finding) -> None:
+        self._ls = ls
+        self._check = check
+        self._finding = finding
+        self._path, self._project = place_of(check.snapshot)
+        self._undo = ""
+
+    async def make(self) -> Moved:
+        manifest = await self._off_loop(lambda: read_manifest_text(self._project))
+        declared = parse_manifest(manifest).secrets if manifest else {}
+        client = await self._off_loop(_connect)
+        try:
+            return await self._with(client, declared)
+        finally:
+            self._ls.session.broker_thread.submit(client.close)
+
+    async def _with(self, client: BrokerClient, declared: Collection[str]) -> Moved:
+        stored = await self._off_loop(client.list_secrets)
+        planned = await self._plan({item["name"] for item in stored}, declared)
+        if isinstance(planned, Refusal):
+            return Moved(False, reason=planned.reason)
+        try:
+            known = self._ls.session.stored_as(planned.value) == planned.name
+            if not known:
+                self._undo = await self._off_loop(lambda: client.store_secret(planned.name, planned.value, origin="editor"))
+            moved = await self._edit(planned)
+            if moved.applied:
+                self._ls.session.remember(planned.value, planned.name)
+            elif self._undo and moved.reason != _NO_ANSWER:
+                await self._off_loop(lambda: client.discard_secret(self._undo))
+            return moved
+        finally:
+            planned.value.wipe()
+
+    async def _plan(self, stored: Collection[str], declared: Collection[str]) -> Plan | Refusal:
+        """Plan the edit; a value that this session has stored already keeps its name."""
+        name = choose_name(self._finding, {*stored, *declared})
+        planned = await self._off_loop(lambda: self._planned(name))
+        if isinstance(planned, Plan):
+            known = self._ls.session.stored_as(planned.value)
+            if known is not None and known in stored:
+                planned.value.wipe()
+                return await self._off_loop(lambda: self._planned(known))
+        return planned
+
+    def _planned(self, name: str) -> Plan | Refusal:
+        snapshot = self._check.snapshot
+        return plan(snapshot.source, self._finding, path=self._path, language=snapshot.language, name=name)
+
+    async def _edit(self, planned: Plan) -> Moved:
+        """Let the editor apply the edit to the very version that was planned for, and declare the name."""
+        snapshot = self._check.snapshot
+        document = self._ls.documents.open_document(snapshot.uri)
+        if document is None or (document.version or 0) != snapshot.version:
+            return Moved(False, reason="The text changed meanwhile. Nothing was done; try again.")
+        changes = [Change(document, to_edits(snapshot.source, planned.edits, document.encoding))]
+        manifest = self._open_manifest()
+        if manifest is not None:
+            changes.append(_declaration(manifest, self._declared(manifest.source, planned.name)))
+        edit = workspace_edit(changes, versioned=self._ls.session.client.document_changes)
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=f"Move {planned.name} to the vault")
+        try:
+            answer = self._ls.workspace_apply_edit_async(params)
+            result = await asyncio.wait_for(asyncio.shield(answer), EDIT_SECONDS)
+        except TimeoutError:
+            return Moved(False, reason=_NO_ANSWER)
+        if not result.applied:
+            return Moved(False, reason="The editor did not apply the edit. Nothing was changed; try again.")
+        note = planned.note
+        if manifest is None:
+            try:
+                await self._off_loop(lambda: self._declare_on_disk(planned.name))
+            except LocumError as error:
+                note = f"{error.message}. Declare it there by hand: [secrets.{planned.name}]"
+        return Moved(True, planned.name, note)
+
+    def _open_manifest(self) -> Document | None:
+        """Return `locum.toml` when it is open in the editor: then the editor's text counts, not the disk's."""
+        uri = from_fs_path(str(self._project.manifest))
+        return self._ls.documents.open_document(uri) if uri else None
+
+    def _declare_on_disk(self, name: str) -> None:
+        if self._check.snapshot.path is None:
+            return  # a text that is no file has no project to declare it in
+        text = read_manifest_text(self._project)
+        declared = self._declared(text, name)
+        if declared != text:
+            write_manifest_text(self._project, declared)
+            forget_projects()
+
+    def _declared(self, text: str, name: str) -> str:
+        from locum.detect.engine import default_engine
+
+        rule = default_engine().rules[self._finding.rule]
+        return add_secret(text, name, description=rule.title, docs=rule.url)
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        """Do something slow in the broker's thread. Raises TimeoutError."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.wait_for(loop.run_in_executor(self._ls.session.broker_thread, work), STORE_SECONDS)
+
+
+_NO_ANSWER = "The editor did not say whether it applied the edit. The value is in your vault; look at the text."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Edits for one open document, in the client's columns."""
+
+    document: Document
+    edits: list[types.TextEdit]
+
+
+def workspace_edit(changes: Collection[Change], *, versioned: bool) -> types.WorkspaceEdit:
+    """Build the edit: bound to versions where the client knows that form."""
+    if not versioned:
+        return types.WorkspaceEdit(changes={change.document.uri: change.edits for change in changes})
+    return types.WorkspaceEdit(
+        document_changes=[
+            types.TextDocumentEdit(
+                types.OptionalVersionedTextDocumentIdentifier(uri=change.document.uri, version=change.document.version),
+                change.edits,
+            )
+            for change in changes
+        ]
+    )
+
+
+def _declaration(manifest: Document, declared: str) -> Change:
+    """Say the new manifest as one edit of the open one: everything behind what stays the same."""
+    source = manifest.snapshot().source
+    same = 0
+    while same < min(len(declared), len(source.text)) and declared[same] == source.text[same]:
+        same += 1
+    edit = Edit(same, len(source.text), declared[same:])
+    return Change(manifest, to_edits(source, (edit,), manifest.encoding) if declared != source.text else [])
+
+
+def _connect() -> BrokerClient:
+    from locum.broker.client import connect
+
+    return connect()

@@ -1,0 +1,28 @@
+"""Put the server together and run it on standard input and output."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from locum.lsp import transport
+from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases
+from locum.lsp.protocol import LocumServer
+
+
+def make() -> LocumServer:
+    """Return a server with all its handlers."""
+    server = LocumServer()
+    for family in (documents, diagnostics, actions, commands, hover, leases):
+        family.register(server)
+
+    @server.feature(types.INITIALIZE)
+    def initialize(ls: LocumServer, params: types.InitializeParams) -> None:  # noqa: ARG001 - LSP's signature
+        if ls.session.client.pulls_diagnostics:
+            diagnostics.register_pull(ls)
+
+    return server
+
+
+def run() -> int:
+    """Serve one client over stdio; return the process' exit code."""
+    return transport.serve(make().protocol)
