@@ -6,6 +6,7 @@ Nothing outside of one temporary directory is read or written, and no value is e
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import shutil
 import subprocess
@@ -54,6 +55,8 @@ class _Tour:
         self._planted = planted
         self._files = [project / name for name in FILES if (project / name).exists()]
         self._printed: list[str] = []
+        self._moved: dict[str, list[str]] = {}
+        """File name to the names of its secrets."""
 
     def walk(self) -> int:
         self._say("Locum keeps secrets out of code, prompts and agent transcripts: in the file stands a reference,")
@@ -69,8 +72,8 @@ class _Tour:
             raise Unavailable("tour.broker", "the broker did not start", f"See {user_paths().broker_log}.")
         person = _Person(channel)
         try:
-            moved = self._fix(editor, self._detect(editor))
-            ok = self._run(person, moved)
+            self._fix(editor, self._detect(editor))
+            ok = self._run(person)
         finally:
             editor.close()
             person.close()
@@ -91,13 +94,13 @@ class _Tour:
                 self._say(f"  {where:<14} {diagnostic['message']}")
         return found
 
-    def _fix(self, editor: SmallEditor, found: Mapping[Path, list[dict[str, Any]]]) -> list[str]:
+    def _fix(self, editor: SmallEditor, found: Mapping[Path, list[dict[str, Any]]]) -> None:
         self._stage(
             "2. fix", "One action: the value goes into the vault and is read back, then a reference takes its place."
         )
-        names: list[str] = []
         for path, diagnostics in found.items():
             before = editor.text(path).text
+            self._moved[path.name] = []
             for _ in diagnostics:
                 left = editor.diagnostics(path)
                 if not left:
@@ -106,19 +109,21 @@ class _Tour:
                 if not result.get("applied"):
                     self._say(f"  {path.name}: not moved: {result.get('reason')}")
                     break
-                names.append(str(result["name"]))
+                self._moved[path.name].append(str(result["name"]))
             editor.save(path)
             self._show_change(path.name, before, editor.text(path).text)
-        names = list(dict.fromkeys(names))
-        self._say("  locum.toml now names them (commit it: it holds no value):")
-        self._say("    " + "  ".join(f"[secrets.{name}]" for name in names))
-        return names
+        self._say("  locum.toml now declares them (commit it: it holds no value):")
+        for name in dict.fromkeys(name for names in self._moved.values() for name in names):
+            self._say(f"    + [secrets.{name}]")
 
-    def _run(self, person: _Person, names: Iterable[str]) -> bool:
+    def _run(self, person: _Person) -> bool:
         self._stage("3. run", "A task gets the values only through a lease, and a lease takes a person's yes.")
         manifest = self._project / "locum.toml"
-        manifest.write_text(_with_task_secrets(manifest.read_text(), names))
-        self._say("  We let the tasks in locum.toml ask for what they need: secrets = [" + ", ".join(names) + "]")
+        wanted = {"test": self._moved["shop.py"], "notify": self._moved["notify.js"]}
+        manifest.write_text(_with_task_secrets(manifest.read_text(), wanted))
+        self._say("  In locum.toml we let each task ask for what it needs, and no more:")
+        for task, names in wanted.items():
+            self._say(f"    [tasks.{task}]  secrets = {json.dumps(names)}")
         self._say("\n  $ python3 test_shop.py            (without Locum: there is no secret in the project any more)")
         plain = subprocess.run(
             [sys.executable, "test_shop.py"], cwd=self._project, capture_output=True, text=True, check=False
@@ -150,8 +155,6 @@ class _Tour:
     def _audit(self) -> bool:
         self._stage("4. audit", "Every question, grant and end is in a chained record: names, never values.")
         shown = _locum(self._project, "audit", "show", "--format", "json")
-        import json
-
         for record in json.loads(shown.stdout)["records"]:
             self._say("  " + audit_line(record))
         verdict = _locum(self._project, "audit", "verify")
@@ -242,13 +245,13 @@ def _locum(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def _with_task_secrets(text: str, names: Iterable[str]) -> str:
-    """Give every task of the manifest these secrets."""
+def _with_task_secrets(text: str, wanted: Mapping[str, list[str]]) -> str:
+    """Give the tasks of the manifest their secrets."""
     import tomlkit
     from tomlkit.items import Table
 
     document = tomlkit.parse(text)
     tasks = cast("dict[str, Table]", document["tasks"])
-    for task in tasks.values():
-        task["secrets"] = list(names)
+    for name, names in wanted.items():
+        tasks[name]["secrets"] = names
     return tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely

@@ -33,6 +33,7 @@ _OPERATOR_BACKWARDS = re.compile(
 )
 _TYPE_BACKWARDS = re.compile(rb"[A-Za-z0-9_\[\]|., ]{1,40}:[ \t]{0,4}")
 """Read from the value towards the beginning of its line, so that each step is a match in one place, never a search."""
+_CONFIGURATION = re.compile(r"(?:^|/)\.env[^/]*$|\.(?:env|ya?ml|json|jsonc)$")
 _PASSWORD = re.compile(rb"(?i)passw|pwd|passphrase")
 _NOT_A_VALUE_NAME = re.compile(
     rb"""(?xi)(?:_|-|\b|(?<=[a-z]))(?:url|uri|path|file|filename|dir|name|id|ids|type|types|field|label|header|headers|regex|pattern|prefix
@@ -86,7 +87,7 @@ class Engine:
             for rule in self._pack.routes[number]:
                 if (rule.id, start) not in tried:
                     tried.add((rule.id, start))
-                    candidate = _confirm(rule, data, start)
+                    candidate = _confirm(rule, data, start, path)
                     if candidate is not None:
                         candidates.append(candidate)
         best = _without_overlaps(candidates)
@@ -102,7 +103,7 @@ def default_engine() -> Engine:
     return Engine(Pack.built_in())
 
 
-def _confirm(rule: Rule, data: bytes, anchor: int) -> _Candidate | None:
+def _confirm(rule: Rule, data: bytes, anchor: int, path: str) -> _Candidate | None:
     """Match a rule at an anchor and ask the filters."""
     begin = max(0, anchor - rule.lookback)
     find = rule.pattern.search if rule.lookback else rule.pattern.match
@@ -118,7 +119,7 @@ def _confirm(rule: Rule, data: bytes, anchor: int) -> _Candidate | None:
         entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN"))
     ):
         return None  # a checksum that fits is stronger than any look of a placeholder
-    name = _assigned_name(data, start) if rule.id != "url-password" else _name_of_url_password(data, start)
+    name = _assigned_name(data, start) if rule.id != "url-password" else _name_of_url_password(data, start, path)
     confidence, why = rule.confidence, [f"format of {rule.title}"]
     if verdict is not None:
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
@@ -150,12 +151,18 @@ def _assigned_name(data: bytes, start: int) -> bytes:
     return name[0][::-1].lstrip(b"0123456789.-$") if name else b""
 
 
-def _name_of_url_password(data: bytes, start: int) -> bytes:
-    """Name the password in a URL after what the whole URL is assigned to: DATABASE_URL gives DATABASE_PASSWORD."""
+def _name_of_url_password(data: bytes, start: int, path: str) -> bytes:
+    """Name the password in a URL after what the whole URL is assigned to.
+
+    In code DATABASE_URL gives DATABASE_PASSWORD, since the rest of the URL stays there. In a configuration file the whole
+    value becomes a reference, and so keeps its own name.
+    """
     scheme = data.rfind(b"://", max(0, start - 120), start)
     while scheme > 0 and (data[scheme - 1 : scheme].isalnum() or data[scheme - 1] in b"+-."):
         scheme -= 1
     name = _assigned_name(data, scheme)
+    if _CONFIGURATION.search(path):
+        return name
     return re.sub(rb"(?i)[_-]?(?:url|uri|dsn)$", b"", name) + b"_PASSWORD" if name else b""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
@@ -43,10 +43,10 @@ def resolve(params: types.InitializeParams) -> Client:
         code_descriptions=has("text_document.publish_diagnostics.code_description_support"),
         document_changes=has("workspace.workspace_edit.document_changes"),
         answers_messages=answers,
-        answers_approvals=_dig(experimental, "locum", "approve") is True,
+        answers_approvals=dig(experimental, "locum", "approve") is True,
         progress=has("window.work_done_progress"),
         markdown_hover=types.MarkupKind.Markdown in formats,
-        approvals=_approvals(_dig(options, "approvals"), answers),
+        approvals=_approvals(dig(options, "approvals"), answers),
     )
 
 
@@ -56,8 +56,8 @@ def _approvals(wanted: Any, answers: bool) -> str:
     return "server" if answers else "client"
 
 
-def _dig(value: Any, *path: str) -> Any:
+def dig(value: Any, *path: str) -> Any:
     """Follow keys through what may be dictionaries, objects or nothing."""
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON of the client
+        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else getattr(value, key, None)
     return value

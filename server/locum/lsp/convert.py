@@ -23,7 +23,9 @@ _SEVERITIES = {
 
 def to_range(source: SourceText, start: int, end: int, encoding: PositionEncoding) -> types.Range:
     """Turn offsets into a range in the client's columns."""
-    return types.Range(types.Position(*source.position(start, encoding)), types.Position(*source.position(end, encoding)))
+    return types.Range(
+        types.Position(*source.position(start, encoding)), types.Position(*source.position(end, encoding))
+    )
 
 
 def finding_range(check: Check, finding: Finding, encoding: PositionEncoding) -> types.Range:

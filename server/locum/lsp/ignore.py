@@ -8,16 +8,38 @@ from locum.lsp.documents import Snapshot
 from locum.text.edits import Edit
 
 MARKER = "locum:allow"
-_SLASHES = ("javascript", "typescript", "javascriptreact", "typescriptreact", "go", "rust", "java", "kotlin", "csharp", "c", "cpp",
-            "swift", "php", "scala", "dart", "jsonc", "groovy", "zig")  # fmt: skip
-_HASHES = ("python", "ruby", "shellscript", "sh", "bash", "zsh", "yaml", "toml", "dotenv", "env", "dockerfile", "perl", "r", "makefile",
-           "terraform", "hcl", "powershell", "elixir", "nix", "conf", "ini", "properties", "fish")  # fmt: skip
-_BY_LANGUAGE = dict.fromkeys(_SLASHES, "//") | dict.fromkeys(_HASHES, "#") | {"lua": "--", "sql": "--", "haskell": "--"}
-_BY_SUFFIX = {
-    ".py": "#", ".sh": "#", ".yaml": "#", ".yml": "#", ".toml": "#", ".tf": "#", ".rb": "#", ".env": "#", ".cfg": "#", ".js": "//",
-    ".ts": "//", ".tsx": "//", ".jsx": "//", ".mjs": "//", ".cjs": "//", ".go": "//", ".rs": "//", ".java": "//", ".kt": "//", ".cs": "//",
-    ".c": "//", ".cpp": "//", ".swift": "//", ".php": "//", ".lua": "--", ".sql": "--",
-}  # fmt: skip
+_SLASHES = "javascript typescript javascriptreact typescriptreact go rust java kotlin csharp c cpp swift php scala dart jsonc groovy zig"
+_HASHES = (
+    "python ruby shellscript sh bash zsh yaml toml dotenv env dockerfile perl r makefile terraform hcl powershell elixir nix conf"
+    " ini properties fish"
+)
+_BY_LANGUAGE = (
+    dict.fromkeys(_SLASHES.split(), "//") | dict.fromkeys(_HASHES.split(), "#") | dict.fromkeys(["lua", "sql"], "--")
+)
+_BY_SUFFIX = (
+    dict.fromkeys(
+        [
+            ".js",
+            ".ts",
+            ".tsx",
+            ".jsx",
+            ".mjs",
+            ".cjs",
+            ".go",
+            ".rs",
+            ".java",
+            ".kt",
+            ".cs",
+            ".c",
+            ".cpp",
+            ".swift",
+            ".php",
+        ],
+        "//",
+    )
+    | dict.fromkeys([".py", ".sh", ".yaml", ".yml", ".toml", ".tf", ".rb", ".env", ".cfg"], "#")
+    | dict.fromkeys([".lua", ".sql"], "--")
+)
 
 
 def can_ignore(snapshot: Snapshot) -> bool:

@@ -80,7 +80,7 @@ class _Move:
 
     async def make(self) -> Moved:
         manifest = await self._off_loop(lambda: read_manifest_text(self._project))
-        declared = parse_manifest(manifest).secrets if manifest else {}
+        declared = set(parse_manifest(manifest).secrets) if manifest else set[str]()
         client = await self._off_loop(_connect)
         try:
             return await self._with(client, declared)
@@ -95,7 +95,9 @@ class _Move:
         try:
             known = self._ls.session.stored_as(planned.value) == planned.name
             if not known:
-                self._undo = await self._off_loop(lambda: client.store_secret(planned.name, planned.value, origin="editor"))
+                self._undo = await self._off_loop(
+                    lambda: client.store_secret(planned.name, planned.value, origin="editor")
+                )
             moved = await self._edit(planned)
             if moved.applied:
                 self._ls.session.remember(planned.value, planned.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
@@ -29,20 +29,24 @@ _PREFERRED = ("utf-32", "utf-16", "utf-8")
 class LocumProtocol(LanguageServerProtocol):
     """Answers `initialize` with our document store in place, and tells errors neutrally."""
 
-    _server: LocumServer
-
     @lsp_method(types.INITIALIZE)
     def lsp_initialize(self, params: types.InitializeParams) -> Any:
         """Choose the encoding, resolve the client's capabilities, then let pygls build ours."""
         general = params.capabilities.general
         if general is not None and general.position_encodings:
             offered = {str(getattr(encoding, "value", encoding)): encoding for encoding in general.position_encodings}
-            general.position_encodings = [offered[name] for name in _PREFERRED if name in offered] or general.position_encodings
-        self._server.session.client = capabilities.resolve(params)
+            general.position_encodings = [
+                offered[name] for name in _PREFERRED if name in offered
+            ] or general.position_encodings
+        server = cast("LocumServer", self._server)
+        server.session.client = capabilities.resolve(params)
         result = yield from super().lsp_initialize(params)
         stock = self.workspace
         self._workspace = Documents(
-            stock.root_uri, types.TextDocumentSyncKind.Incremental, list(stock.folders.values()), stock.position_encoding
+            stock.root_uri,
+            types.TextDocumentSyncKind.Incremental,
+            list(stock.folders.values()),
+            stock.position_encoding,
         )
         return result
 
@@ -51,7 +55,7 @@ class LocumProtocol(LanguageServerProtocol):
         try:
             return super().structure_message(data)
         except Exception:  # noqa: BLE001 - whatever the converter raises, its text shows what was sent
-            raise JsonRpcInvalidParams() from None
+            raise JsonRpcInvalidParams from None
 
 
 class LocumServer(LanguageServer):
@@ -59,7 +63,9 @@ class LocumServer(LanguageServer):
 
     def __init__(self) -> None:
         self.session = Session()
-        super().__init__("locum", __version__, protocol_cls=LocumProtocol, max_workers=1)
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls leaves a parameter untyped
+            "locum", __version__, protocol_cls=LocumProtocol, max_workers=1
+        )
         self.session.attach(self)
 
     @property
@@ -69,7 +75,7 @@ class LocumServer(LanguageServer):
         assert isinstance(workspace, Documents)
         return workspace
 
-    def report_server_error(self, error: Exception, source: Any) -> None:  # noqa: ARG002 - pygls' signature
+    def report_server_error(self, error: Exception, source: Any) -> None:
         """Say nothing: the request was answered, and a notification's failure is no pop-up."""
 
 

@@ -15,12 +15,14 @@ def make() -> LocumServer:
     for family in (documents, diagnostics, actions, commands, hover, leases):
         family.register(server)
 
-    @server.feature(types.INITIALIZE)
-    def initialize(ls: LocumServer, params: types.InitializeParams) -> None:  # noqa: ARG001 - LSP's signature
-        if ls.session.client.pulls_diagnostics:
-            diagnostics.register_pull(ls)
-
+    server.feature(types.INITIALIZE)(initialize)
     return server
+
+
+def initialize(ls: LocumServer, params: types.InitializeParams) -> None:  # noqa: ARG001 - LSP's signature
+    """Offer what depends on the client; pygls builds the capabilities after this."""
+    if ls.session.client.pulls_diagnostics:
+        diagnostics.register_pull(ls)
 
 
 def run() -> int:

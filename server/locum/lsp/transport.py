@@ -7,6 +7,7 @@ never answers a request whose parameters do not fit. Limits: a header of 8 KiB w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
@@ -118,10 +119,8 @@ class _Loop:
         except (FramingProblem, OSError):
             pass  # nothing sensible can follow
         finally:
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop may have ended already
                 loop.call_soon_threadsafe(self._finish, 1)
-            except RuntimeError:
-                pass  # the loop has ended already
 
     def _note_cancelled(self, message: Message) -> None:
         """Remember early that a request is cancelled: it may still wait in the loop's queue."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 
@@ -21,7 +22,7 @@ def load() -> None:
     gc.disable()
     try:
         _load_types()
-        import pygls.lsp.server  # noqa: F401 - loaded for its effect on sys.modules
+        import_module("pygls.lsp.server")
     finally:
         gc.freeze()
         gc.enable()
@@ -35,10 +36,10 @@ def _load_types() -> None:
     def lean(maybe_class: Any = None, **options: Any) -> Any:
         options.setdefault("eq", False)
         options.setdefault("repr", False)
-        return full(maybe_class, **options) if maybe_class is not None else lambda kind: full(kind, **options)  # pyright: ignore[reportUnknownLambdaType] - a class decorator
+        return full(maybe_class, **options)
 
     attrs.define = lean  # pyright: ignore[reportAttributeAccessIssue] - for one import
     try:
-        import lsprotocol.types  # noqa: F401 - loaded for its effect on sys.modules
+        import_module("lsprotocol.types")
     finally:
         attrs.define = full

@@ -14,6 +14,7 @@ from typing import Any
 from lsprotocol import types
 
 from locum.errors import LocumError
+from locum.lsp.capabilities import dig
 from locum.lsp.protocol import LocumServer
 
 METHOD = "locum/approve"
@@ -70,8 +71,7 @@ async def _ask(ls: LocumServer, question: dict[str, Any]) -> bool:
     """Put one question to the person. True only for a clear yes."""
     if ls.session.client.answers_approvals:
         answer: Any = await ls.protocol.send_request_async(METHOD, question)
-        decision: Any = answer.get("decision") if isinstance(answer, dict) else getattr(answer, "decision", None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON of the client
-        return decision == "allow"
+        return dig(answer, "decision") == "allow"
     if not ls.session.client.answers_messages:
         return False
     text = "\n".join([f"Locum: {question['title']}", *question["lines"]])

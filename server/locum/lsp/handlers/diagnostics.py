@@ -70,5 +70,7 @@ def _result_id(check: Check | None) -> str:
     """Name a result by where and what it says; nothing of a value goes in."""
     if check is None:
         return "none"
-    parts = [(f.rule, f.start, f.end, f.fingerprint) for f in check.findings] + [(b.start, b.problem) for b in check.broken]
+    parts = [(f.rule, f.start, f.end, f.fingerprint) for f in check.findings] + [
+        (b.start, b.problem) for b in check.broken
+    ]
     return hashlib.sha256(repr((parts, check.snapshot.starts)).encode()).hexdigest()[:32]

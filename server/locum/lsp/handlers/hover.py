@@ -41,7 +41,7 @@ async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | N
             text = await _describe(ls, check, item.reference)
             return _hover(ls, text, to_range(source, start + item.start, start + item.end, document.encoding))
     for finding in check.at(offset, offset):
-        text = _explain(check, finding.rule, finding.title, finding.why)
+        text = _explain(finding.rule, finding.title, finding.why)
         return _hover(ls, text, finding_range(check, finding, document.encoding))
     return None
 
@@ -106,7 +106,7 @@ async def _in_vault(ls: LocumServer, name: str) -> str:
     return "In the vault: yes." if there else f"In the vault: no. Store it: `locum secret set {name}`"
 
 
-def _explain(check: Check, rule_id: str, title: str, why: tuple[str, ...]) -> str:
+def _explain(rule_id: str, title: str, why: tuple[str, ...]) -> str:
     from locum.detect.engine import default_engine
 
     rule = default_engine().rules[rule_id]

@@ -20,17 +20,19 @@ LOOK_EVERY = 5.0
 def register(server: LocumServer) -> None:
     """Start to watch when the client is ready."""
 
-    @server.feature(types.INITIALIZED)
-    @guard
-    def ready(ls: LocumServer, params: types.InitializedParams) -> None:  # noqa: ARG001 - LSP's signature
-        from locum.lsp.handlers.approvals import start_asking
+    server.feature(types.INITIALIZED)(ready)
 
-        loop = asyncio.get_running_loop()
-        watcher = threading.Thread(target=_watch, args=(ls, loop), daemon=True, name="lease-watcher")
-        watcher.start()
-        if ls.session.client.approvals == "server":
-            start_asking(ls, loop)
-        loop.call_soon(_load_rules)
+
+@guard
+def ready(ls: LocumServer, params: types.InitializedParams) -> None:  # noqa: ARG001 - LSP's signature
+    """The client is ready: watch the broker, ask where we are to ask, load the rules."""
+    from locum.lsp.handlers.approvals import start_asking
+
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_watch, args=(ls, loop), daemon=True, name="lease-watcher").start()
+    if ls.session.client.approvals == "server":
+        start_asking(ls, loop)
+    loop.call_soon(_load_rules)
 
 
 def _load_rules() -> None:
@@ -43,6 +45,9 @@ def _load_rules() -> None:
 def _watch(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
     from locum.broker.client import connect, is_running
 
+    def tell(leases: list[dict[str, Any]]) -> None:
+        loop.call_soon_threadsafe(ls.protocol.notify, METHOD, {"leases": leases})
+
     told: list[dict[str, Any]] = []
     while True:
         try:
@@ -53,12 +58,12 @@ def _watch(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
                         event = client.next_event(None)
                         if event is not None and event.get("event") == "leases":
                             told = event["leases"]
-                            loop.call_soon_threadsafe(ls.protocol.notify, METHOD, {"leases": told})
+                            tell(told)
         except (LocumError, OSError):
             pass  # the broker has ended; what it held has ended with it
         except RuntimeError:
             return  # the loop has ended
         if told:
             told = []
-            loop.call_soon_threadsafe(ls.protocol.notify, METHOD, {"leases": []})
+            tell(told)
         time.sleep(LOOK_EVERY)
