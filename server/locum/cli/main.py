@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tour": ("locum.cli.tour:tour", "see the main job on a sample project, in a minute"),
     "scan": ("locum.cli.scan:scan", "find plaintext secrets in files"),
     "explain": ("locum.cli.explain:explain", "what a rule finds, and how to rotate such a secret"),
+    "lsp": ("locum.cli.lsp:lsp", "the language server, for editors"),
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),

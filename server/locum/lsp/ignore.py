@@ -18,25 +18,9 @@ _BY_LANGUAGE = (
 )
 _BY_SUFFIX = (
     dict.fromkeys(
-        [
-            ".js",
-            ".ts",
-            ".tsx",
-            ".jsx",
-            ".mjs",
-            ".cjs",
-            ".go",
-            ".rs",
-            ".java",
-            ".kt",
-            ".cs",
-            ".c",
-            ".cpp",
-            ".swift",
-            ".php",
-        ],
-        "//",
+        [".js", ".ts", ".tsx", ".jsx", ".mjs", ".cjs", ".go", ".rs", ".java", ".kt", ".cs", ".c", ".cpp"], "//"
     )
+    | dict.fromkeys([".swift", ".php"], "//")
     | dict.fromkeys([".py", ".sh", ".yaml", ".yml", ".toml", ".tf", ".rb", ".env", ".cfg"], "#")
     | dict.fromkeys([".lua", ".sql"], "--")
 )
