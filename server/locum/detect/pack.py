@@ -49,6 +49,11 @@ class Rule:
         """The compiled expression."""
         return re.compile(self.regex.encode(), re.VERBOSE)
 
+    @cached_property
+    def group(self) -> int:
+        """The number of the group that holds the value."""
+        return self.pattern.groupindex.get("value", 0)
+
 
 class Pack:
     """Rules and their anchors."""

@@ -1,7 +1,7 @@
 """Layer 1: where do anchor literals occur? Interchangeable selectors with identical answers.
 
 A hit is (anchor's number, end offset): every occurrence, overlapping ones too, in any case of ASCII letters, ordered by
-end and then by number. Anchors are lower-case ASCII.
+where it starts and then by number. Anchors are lower-case ASCII.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import os
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
+from operator import itemgetter
 from typing import Any, Protocol
 
 Hit = tuple[int, int]
+
+_BY_START = itemgetter(1, 0)
 
 
 class Selector(Protocol):
@@ -40,7 +43,8 @@ class AhoCorasickSelector:
     def hits(self, data: bytes) -> list[Hit]:
         """Return all hits in `data`."""
         found: list[tuple[int, int, int]] = self._automaton.find_matches_as_indexes(data.lower(), overlapping=True)
-        return sorted(((number, end) for number, _, end in found), key=_by_end)
+        found.sort(key=_BY_START)
+        return [(number, end) for number, _, end in found]
 
 
 class TrieSelector:
@@ -68,7 +72,7 @@ class TrieSelector:
         for match in self._pattern.finditer(data.lower()):
             start = match.start()
             found += [(number, start + length) for number, length in self._begin_with[match[1]]]
-        return sorted(found, key=_by_end)
+        return found
 
 
 def choose(anchors: Sequence[str], wanted: str = "auto") -> Selector:
@@ -85,12 +89,8 @@ def choose(anchors: Sequence[str], wanted: str = "auto") -> Selector:
     raise ValueError(f"no selector named {wanted!r}: there are ahocorasick and trie")
 
 
-def _by_end(hit: Hit) -> Hit:
-    return hit[1], hit[0]
-
-
 def trie_pattern(words: set[bytes]) -> bytes:
-    """Write literals as one regular expression that prefers the longest and looks at each byte once."""
+    """Write words as one regular expression that prefers the longest and tries each byte once."""
     branches: dict[int, set[bytes]] = {}
     ends = False
     for word in words:
