@@ -20,6 +20,7 @@ from locum.secret import SecretBytes
 KEY_SIZE = 32
 SALT_SIZE = 16
 NONCE_SIZE = 12
+TAG_SIZE = 16
 BUCKET = 64
 """Lengths of values are hidden in steps of so many bytes."""
 
@@ -41,27 +42,33 @@ def join_parts(*parts: Part) -> bytes:
 
 def derive(key: SecretBytes, salt: bytes, *info: Part) -> SecretBytes:
     """Derive a 256-bit key."""
-    material = HKDF(hashes.SHA256(), KEY_SIZE, salt, join_parts(*info)).derive(bytes(key.view()))
-    return SecretBytes(material)
+    return SecretBytes(HKDF(hashes.SHA256(), KEY_SIZE, salt, join_parts(*info)).derive(key.view()))
 
 
 def seal(key: SecretBytes, plain: SecretBytes, *data: Part) -> tuple[bytes, bytes]:
     """Encrypt under `key`, bound to `data`; return nonce and ciphertext with its tag."""
     nonce = os.urandom(NONCE_SIZE)
-    return nonce, AESGCM(bytes(key.view())).encrypt(nonce, plain.view(), join_parts(*data))
+    return nonce, AESGCM(key.view()).encrypt(nonce, plain.view(), join_parts(*data))
 
 
 def unseal(key: SecretBytes, nonce: bytes, sealed: bytes, *data: Part) -> SecretBytes:
     """Undo `seal`. Raises SealBroken for a wrong key, changed bytes or other data."""
     try:
-        return SecretBytes(AESGCM(bytes(key.view())).decrypt(nonce, sealed, join_parts(*data)))
+        cipher, bound = AESGCM(key.view()), join_parts(*data)
+        if not hasattr(cipher, "decrypt_into"):  # an older cryptography: one copy more, which nobody can wipe
+            return SecretBytes(cipher.decrypt(nonce, sealed, bound))
+        plain = bytearray(max(0, len(sealed) - TAG_SIZE))
+        cipher.decrypt_into(nonce, sealed, bound, plain)
     except (InvalidTag, ValueError):
         raise SealBroken from None
+    result = SecretBytes(plain)
+    plain[:] = bytes(len(plain))
+    return result
 
 
 def authenticate(key: SecretBytes, *parts: Part) -> bytes:
     """Return the HMAC-SHA256 over parts."""
-    mac = hmac.HMAC(bytes(key.view()), hashes.SHA256())
+    mac = hmac.HMAC(key.view(), hashes.SHA256())
     mac.update(join_parts(*parts))
     return mac.finalize()
 
@@ -69,9 +76,10 @@ def authenticate(key: SecretBytes, *parts: Part) -> bytes:
 def pad(value: SecretBytes) -> SecretBytes:
     """Put the length before a value and fill up with zeros to a whole number of buckets."""
     with value.view() as view:
-        padded = bytearray(struct.pack(">I", len(view)))
-        padded += view
-    padded += bytes(-len(padded) % BUCKET)
+        size = 4 + len(view)
+        padded = bytearray(size + -size % BUCKET)  # at once: a bytearray that grows leaves copies behind
+        struct.pack_into(">I", padded, 0, len(view))
+        padded[4:size] = view
     result = SecretBytes(padded)
     padded[:] = bytes(len(padded))
     return result

@@ -9,8 +9,9 @@ import base64
 import hmac
 import json
 import os
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from locum.secret import SecretBytes
 from locum.vaults.interface import VaultError
@@ -21,6 +22,11 @@ FORMAT = "locum-vault"
 VERSION = 1
 ALGORITHM = "aes-256-gcm"
 MAX_FILE = 64 * 1024 * 1024
+MAX_SLOTS = 16
+"""Each passphrase slot costs a fifth of a second and 64 MiB to try: a planted header must not name thousands."""
+_ID = re.compile(r"[a-z0-9-]{1,64}")
+_MAX_COUNT = 1 << 62
+_MAX_TEXT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +63,16 @@ class Envelope:
             body = json.loads(raw.partition(b"\n")[0])
             if body["format"] != FORMAT:
                 raise corrupt()
-            if not isinstance(body["version"], int) or body["version"] > VERSION:
+            if _count(body["version"]) > VERSION:
                 raise VaultError("vault.newer", "this vault was written by a newer Locum", "Update locum.")
+            slots, records = [_slot(slot) for slot in body["slots"]], [_record(record) for record in body["records"]]
+            if body["version"] != VERSION or len(slots) > MAX_SLOTS:
+                raise corrupt()
             return cls(
-                str(body["vault"]), int(body["epoch"]), int(body["generation"]),
-                [_slot(slot) for slot in body["slots"]], _record(body["index"]),
-                {record["id"]: _record(record) for record in body["records"]},
+                _id(body["vault"]), _count(body["epoch"]), _count(body["generation"]), slots, _record(body["index"]),
+                {record.id: record for record in records},
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise corrupt() from None
 
     def check(self, raw: bytes, data_key: SecretBytes) -> None:
@@ -90,7 +98,8 @@ class Envelope:
             value = unpad(padded)
         except SealBroken:
             raise corrupt() from None
-        key.wipe()
+        finally:
+            key.wipe()
         padded.wipe()
         return value
 
@@ -133,11 +142,40 @@ def _plain(record: Record) -> dict[str, Any]:
 
 
 def _record(raw: dict[str, Any]) -> Record:
-    return Record(str(raw["id"]), int(raw["version"]), _bytes(raw["salt"]), _bytes(raw["nonce"]), _bytes(raw["sealed"]))
+    return Record(
+        _id(raw["id"]), _count(raw["version"]), _bytes(raw["salt"]), _bytes(raw["nonce"]), _bytes(raw["sealed"])
+    )
 
 
 def _slot(raw: dict[str, Any]) -> Slot:
-    return Slot(str(raw["id"]), str(raw["type"]), dict(raw["params"]), _bytes(raw["nonce"]), _bytes(raw["wrapped"]))
+    params = cast("dict[str, Any]", raw["params"])
+    if not isinstance(raw["params"], dict) or len(params) > MAX_SLOTS:
+        raise ValueError
+    checked = {_id(name): _param(value) for name, value in params.items()}
+    return Slot(_id(raw["id"]), _id(raw["type"]), checked, _bytes(raw["nonce"]), _bytes(raw["wrapped"]))
+
+
+# What was read is shown to people and handed to the system before it can be authenticated: it has to be harmless.
+
+
+def _id(raw: Any) -> str:
+    if not isinstance(raw, str) or not _ID.fullmatch(raw):
+        raise ValueError
+    return raw
+
+
+def _count(raw: Any) -> int:
+    if type(raw) is not int or not 0 <= raw < _MAX_COUNT:
+        raise ValueError
+    return raw
+
+
+def _param(raw: Any) -> str | int:
+    if not isinstance(raw, str):
+        return _count(raw)
+    if len(raw) > _MAX_TEXT or not raw.isprintable():
+        raise ValueError
+    return raw
 
 
 def _text(raw: bytes) -> str:

@@ -1,9 +1,10 @@
 """The only code that talks to the OS keyring. Runs as a process of its own, so that a hung keyring hangs nothing else.
 
-    python -I keyring_probe.py status|load|store ACCOUNT
+    python -I keyring_probe.py status|load|store|delete ACCOUNT
 
 The key crosses by standard input or output, never by argument or environment. One line of JSON on standard output:
-{"ok": true, "key"?: base64} or {"ok": false, "reason": one of locked, missing, unusable, denied}.
+{"ok": true, "key"?: base64} or {"ok": false, "reason": one of locked, missing, unusable, uninstalled,
+denied}.
 
 Backend classes are imported by name. `keyring.get_keyring()` is never called: it would load whatever class a
 configuration file, an environment variable or an installed package names, into the process that sees the key.
@@ -46,6 +47,10 @@ def main() -> None:
 
 def work(operation: str, account: str) -> dict[str, object]:
     """Find the first backend that is usable here and do the operation with it."""
+    try:
+        import_module("keyring.backend")
+    except ImportError:
+        return {"ok": False, "reason": "uninstalled"}
     backend, name = usable_backend()
     if backend is None:
         return {"ok": False, "reason": "unusable"}
@@ -55,6 +60,9 @@ def work(operation: str, account: str) -> dict[str, object]:
         key = sys.stdin.read()
         backend.set_password(SERVICE, account, key)
         return {"ok": backend.get_password(SERVICE, account) == key, "reason": "unusable"}
+    if operation == "delete":
+        backend.delete_password(SERVICE, account)
+        return {"ok": True}
     key = backend.get_password(SERVICE, account)
     return {"ok": True, "key": key} if key else {"ok": False, "reason": "missing"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ _REASONS = {
         "no keyring answers here",
         "Use a passphrase or a key file: locum vault init --passphrase | --key-file",
     ),
+    "uninstalled": ("the keyring library is not there for this Python", "pip install keyring, beside locum"),
     "denied": ("the keyring refused", "Look at your desktop's keyring settings."),
     "timeout": (
         "the keyring does not answer",
@@ -66,6 +68,11 @@ def load_key(account: str) -> SecretBytes:
     raise VaultLocked("locked.keyring", *_explain(answer))
 
 
+def forget_key(account: str) -> None:
+    """Delete the key if it is there. Best effort, never raises."""
+    _probe("delete", account, seconds=STATUS_SECONDS)
+
+
 def _explain(answer: dict[str, Any]) -> tuple[str, str]:
     return _REASONS.get(str(answer.get("reason")), _REASONS["unusable"])
 
@@ -75,13 +82,24 @@ def _probe(operation: str, account: str, *, seconds: float, stdin: bytes = b"") 
     environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
     folder = "/" if os.name == "posix" else None
     try:
-        done = subprocess.run(
-            command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, cwd=folder,
-            timeout=seconds, start_new_session=True, check=False,
-        )  # fmt: skip
-        answer: Any = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return {"reason": "timeout"}
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+            cwd=folder, start_new_session=True,
+        ) as probe:  # fmt: skip
+            try:
+                output, _ = probe.communicate(stdin, timeout=seconds)
+            except subprocess.TimeoutExpired:
+                _kill(probe)
+                return {"reason": "timeout"}
+        answer: Any = json.loads(output)
     except (OSError, ValueError):
         return {"reason": "unusable"}
     return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {"reason": "unusable"}
+
+
+def _kill(probe: subprocess.Popen[bytes]) -> None:
+    """End the process and what a library may have started from it (they are a session of their own)."""
+    if sys.platform == "win32":
+        probe.kill()
+    else:
+        os.killpg(probe.pid, signal.SIGKILL)

@@ -7,9 +7,9 @@ silently: a vault opens by the slots that a person gave it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from locum.errors import UsageProblem
 from locum.secret import SecretBytes
 from locum.vaults.interface import VaultLocked
 from locum.vaults.local.crypto import KEY_SIZE, SALT_SIZE, SealBroken, seal, unseal
+from locum.vaults.local.disk import is_open_to_others, is_ours, open_private, read_all, sync, sync_folder, write_all
 
 ARGON2_MEMORY_KIB = 64 * 1024
 ARGON2_ITERATIONS = 3
@@ -66,10 +67,14 @@ def new_slot(wanted: NewSlot, data_key: SecretBytes, vault: str, epoch: int) -> 
 
     Raises UsageProblem (a file is in the way), VaultLocked (the keyring does not answer).
     """
+    identity = secrets.token_hex(8)
     if isinstance(wanted, KeyFileSlot):
-        kind, params, key = "key-file", {"path": str(wanted.path)}, _make_key_file(wanted.path)
+        path = wanted.path.absolute()  # whoever opens the vault later may stand elsewhere
+        kind, params, key = "key-file", {"path": str(path)}, _make_key_file(path)
     elif isinstance(wanted, PassphraseSlot):
         kind = "passphrase"
+        if wanted.passphrase.is_empty():
+            raise UsageProblem("passphrase.empty", "an empty passphrase protects nothing", "Type at least one word.")
         params = {
             "salt": secrets.token_hex(SALT_SIZE), "memory": ARGON2_MEMORY_KIB, "iterations": ARGON2_ITERATIONS,
             "lanes": ARGON2_LANES,
@@ -78,9 +83,9 @@ def new_slot(wanted: NewSlot, data_key: SecretBytes, vault: str, epoch: int) -> 
     else:
         from locum.vaults.local.keyring_slot import store_key
 
-        kind, params, key = "keyring", {"account": f"{vault}-{epoch}"}, SecretBytes(os.urandom(KEY_SIZE))
+        # The slot's own id is in the account: a second slot must not overwrite the key of the first.
+        kind, params, key = "keyring", {"account": f"{vault}-{epoch}-{identity}"}, SecretBytes(os.urandom(KEY_SIZE))
         store_key(params["account"], key)
-    identity = secrets.token_hex(8)
     nonce, wrapped = seal(key, data_key, *_bound(identity, kind, params, vault, epoch))
     key.wipe()
     return Slot(identity, kind, params, nonce, wrapped)
@@ -99,7 +104,7 @@ def open_slot(slot: Slot, vault: str, epoch: int, passphrase: SecretBytes | None
 
         key = load_key(str(slot.params.get("account")))
     else:
-        raise VaultLocked("locked.slot", f"keyslot of an unknown kind ({slot.type[:20]})", "Update locum.")
+        raise VaultLocked("locked.slot", f"a keyslot of an unknown kind ({slot.type})", "Update locum.")
     try:
         return unseal(key, slot.nonce, slot.wrapped, *_bound(slot.id, slot.type, slot.params, vault, epoch))
     except SealBroken:
@@ -109,6 +114,17 @@ def open_slot(slot: Slot, vault: str, epoch: int, passphrase: SecretBytes | None
         key.wipe()
 
 
+def forget_slot(slot: Slot) -> None:
+    """Take back the key that `new_slot` made, for a slot that came into no vault. Best effort, never raises."""
+    if slot.type == "key-file":
+        with contextlib.suppress(OSError):
+            Path(str(slot.params["path"])).unlink()
+    elif slot.type == "keyring":
+        from locum.vaults.local.keyring_slot import forget_key
+
+        forget_key(str(slot.params["account"]))
+
+
 def _bound(identity: str, kind: str, params: dict[str, Any], vault: str, epoch: int) -> tuple[str | int, ...]:
     """Everything that a wrapped key is bound to: a slot cannot be moved, relabelled or weakened."""
     flat = [part for name in sorted(params) for part in (name, str(params[name]))]
@@ -116,6 +132,7 @@ def _bound(identity: str, kind: str, params: dict[str, Any], vault: str, epoch: 
 
 
 def _from_passphrase(passphrase: SecretBytes, params: dict[str, Any]) -> SecretBytes:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     numbers: dict[str, int] = {}
@@ -133,37 +150,54 @@ def _from_passphrase(passphrase: SecretBytes, params: dict[str, Any]) -> SecretB
         return SecretBytes(derivation.derive(bytes(passphrase.view())))
     except ValueError:
         raise VaultLocked("locked.slot", "the passphrase slot is damaged", "Restore a backup.") from None
+    except MemoryError:
+        need = f"a passphrase needs {numbers['memory'] // 1024} MiB of memory, which are not there"
+        raise VaultLocked("locked.memory", need, "Close something, then try again.") from None
+    except UnsupportedAlgorithm:
+        hint = "Install a newer cryptography, or use a key file: locum vault init --key-file"
+        raise VaultLocked("locked.slot", "this Python's OpenSSL has no Argon2id", hint) from None
 
 
 def _make_key_file(path: Path) -> SecretBytes:
+    if not str(path).isprintable():
+        raise UsageProblem("key-file.path", "this cannot name a key file", "Use printable characters: --path FILE")
     key = SecretBytes(os.urandom(KEY_SIZE))
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | _NOFOLLOW, 0o600)
+        descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         raise UsageProblem("key-file.exists", f"{path} is there already", "Name another: --path FILE") from None
     except OSError as error:
-        raise UsageProblem(
-            "key-file.write", f"{path} cannot be made ({error.strerror})", "Name another: --path"
-        ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(key.view()) + b"\n")
-        file.flush()
-        os.fsync(descriptor)
+        raise _not_made(path, error) from None
+    try:
+        write_all(descriptor, base64.b64encode(key.view()) + b"\n")
+        sync(descriptor)
+        sync_folder(path.parent)  # a vault whose key did not outlive a power cut is lost
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise _not_made(path, error) from None
+    finally:
+        os.close(descriptor)
     return key
+
+
+def _not_made(path: Path, error: OSError) -> UsageProblem:
+    return UsageProblem("key-file.write", f"{path} cannot be made ({error.strerror})", "Name another: --path FILE")
 
 
 def _read_key_file(path: Path) -> SecretBytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | _NOFOLLOW)
+        descriptor = open_private(path, os.O_RDONLY)
+        try:
+            info = os.fstat(descriptor)
+            if not is_ours(info):
+                raise VaultLocked("locked.key-file", f"its key file {path} is not a file of yours")
+            if is_open_to_others(info):
+                raise VaultLocked("locked.key-file", f"its key file {path} is open to others", f"chmod 600 {path}")
+            raw = read_all(descriptor, 256)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise VaultLocked("locked.key-file", f"its key file {path} cannot be read ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode) or (os.name == "posix" and info.st_uid != os.geteuid()):
-            raise VaultLocked("locked.key-file", f"its key file {path} is not a file of yours")
-        if os.name == "posix" and info.st_mode & 0o077:
-            raise VaultLocked("locked.key-file", f"its key file {path} is open to others", f"chmod 600 {path}")
-        raw = file.read(256)
     try:
         key = base64.b64decode(raw.strip(), validate=True)
     except ValueError:
@@ -171,6 +205,3 @@ def _read_key_file(path: Path) -> SecretBytes:
     if len(key) != KEY_SIZE:
         raise VaultLocked("locked.key-file", f"{path} holds no key")
     return SecretBytes(key)
-
-
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag

@@ -18,8 +18,8 @@ from locum.errors import UsageProblem
 from locum.secret import SecretBytes
 from locum.vaults.interface import Ready, SecretInfo, Status, Unavailable, VaultError, VaultLocked
 from locum.vaults.local.crypto import KEY_SIZE, derive
-from locum.vaults.local.envelope import MAX_FILE, Envelope, Record, corrupt
-from locum.vaults.local.keyslots import NewSlot, new_slot, open_slot
+from locum.vaults.local.envelope import MAX_FILE, MAX_SLOTS, Envelope, Record, corrupt
+from locum.vaults.local.keyslots import NewSlot, forget_slot, new_slot, open_slot
 from locum.vaults.local.place import Place
 
 MAX_VALUE = 256 * 1024
@@ -73,16 +73,16 @@ class LocalVault:
             if self._place.exists():
                 raise VaultError("vault.exists", f"there is a vault already: {self._place.path}")
             envelope = Envelope(secrets.token_hex(16), 1, 0, [], Record(_INDEX, 0, b"", b"", b""))
-            envelope.slots.append(new_slot(slot, data_key, envelope.vault, envelope.epoch))
-            self._write(envelope, {}, data_key)
+            self._write_slot(slot, envelope, {}, data_key)
         data_key.wipe()
 
     def add_slot(self, slot: NewSlot) -> None:
         """Let another slot open the vault too. Raises VaultLocked, UsageProblem."""
         with self._place.locked():
             envelope, index, data_key = self._load()
-            envelope.slots.append(new_slot(slot, data_key, envelope.vault, envelope.epoch))
-            self._write(envelope, index, data_key)
+            if len(envelope.slots) >= MAX_SLOTS:
+                raise VaultError("vault.full", f"a vault has at most {MAX_SLOTS} keyslots")
+            self._write_slot(slot, envelope, index, data_key)
 
     def unlock(self, passphrase: SecretBytes | None = None) -> str:
         """Open the vault by the first slot that works; return that slot's kind.
@@ -100,7 +100,11 @@ class LocalVault:
             except VaultLocked as failure:
                 failures.append(failure)
                 continue
-            envelope.check(raw, data_key)
+            try:
+                envelope.check(raw, data_key)
+            except VaultError:
+                data_key.wipe()
+                raise
             self.lock()
             self._data_key = data_key
             return slot.type
@@ -119,12 +123,12 @@ class LocalVault:
         self._loaded = None
 
     def describe(self) -> VaultDescription:
-        """Say what can be said without a key; never raises for a vault that is not there."""
+        """Say what can be said; raises nothing for a vault that is not there. While it is locked, nothing of it is checked."""
         if not self.exists():
             return VaultDescription(False)
-        envelope = Envelope.from_bytes(self._place.read())
-        slots = tuple(SlotInfo(slot.id, slot.type, str(slot.params.get("path", ""))) for slot in envelope.slots)
         unlocked = self._data_key is not None
+        envelope = self._load()[0] if unlocked else Envelope.from_bytes(self._place.read())
+        slots = tuple(SlotInfo(slot.id, slot.type, str(slot.params.get("path", ""))) for slot in envelope.slots)
         items = len(envelope.records) if unlocked else None
         return VaultDescription(True, envelope.vault, envelope.generation, unlocked, slots, items)
 
@@ -160,7 +164,10 @@ class LocalVault:
         return self._value(envelope, index, data_key, name)
 
     def put(self, name: str, value: SecretBytes, *, must_be_new: bool) -> SecretInfo:
-        """Store a value, read it back from the disk and compare. Raises VaultError, VaultLocked, UsageProblem."""
+        """Store a value, read it back from the file and compare. Raises VaultError, VaultLocked, UsageProblem.
+
+        After an error the vault is as it was, except `vault.unsure`: the new value may be there.
+        """
         if not _NAME.fullmatch(name):
             raise UsageProblem("secret.name", "this cannot name a secret", "Use letters, digits and _ . -")
         with value.view() as view:
@@ -184,7 +191,10 @@ class LocalVault:
         return _info(name, entry)
 
     def remove(self, name: str) -> None:
-        """Delete a secret; its key material goes with its salt. Raises VaultError (`secret.absent`), VaultLocked."""
+        """Delete a secret. Raises VaultError (`secret.absent`), VaultLocked.
+
+        The generation before, with the value, stays in `.bak` (encrypted) until the next write.
+        """
         with self._place.locked():
             envelope, index, data_key = self._load()
             entry = index.pop(name, None)
@@ -209,11 +219,22 @@ class LocalVault:
         _, envelope, index = self._loaded
         return replace(envelope, slots=[*envelope.slots], records=dict(envelope.records)), dict(index), data_key
 
+    def _write_slot(self, slot: NewSlot, envelope: Envelope, index: dict[str, Any], data_key: SecretBytes) -> None:
+        """Make a slot and write it; its key is taken back when the slot is not in the file then."""
+        made = new_slot(slot, data_key, envelope.vault, envelope.epoch)
+        envelope.slots.append(made)
+        try:
+            self._write(envelope, index, data_key)
+        except VaultError as error:
+            if error.code != "vault.unsure":  # then the file may need the key
+                forget_slot(made)
+            raise
+
     def _write(
         self, envelope: Envelope, index: dict[str, Any], data_key: SecretBytes, *,
         expected: tuple[str, SecretBytes] | None = None,
     ) -> None:  # fmt: skip
-        """Write the next generation, and look into what came back from the disk before it counts. Call it under the lock."""
+        """Write the next generation and look into what comes back, before and after it counts. Call it under the lock."""
         envelope.generation += 1
         names = SecretBytes(json.dumps(index, sort_keys=True).encode())
         envelope.index = envelope.seal_record(data_key, _INDEX, _INDEX, envelope.generation, names)
@@ -222,7 +243,10 @@ class LocalVault:
             again, names_again = _checked(raw, data_key)
             if expected is not None and not self._value(again, names_again, data_key, expected[0]).same_as(expected[1]):
                 raise VaultError("vault.io", f"{expected[0]} did not read back as it was stored", "Check the disk.")
+            if data_key is self._data_key:
+                self._loaded = (raw, again, names_again)
 
+        self._loaded = None
         self._place.replace(envelope.to_bytes(data_key), check)
 
     @staticmethod
