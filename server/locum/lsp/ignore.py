@@ -8,10 +8,11 @@ from locum.lsp.documents import Snapshot
 from locum.text.edits import Edit
 
 MARKER = "locum:allow"
-_SLASHES = "javascript typescript javascriptreact typescriptreact go rust java kotlin csharp c cpp swift php scala dart jsonc groovy zig"
+_SLASHES = "javascript typescript javascriptreact typescriptreact go rust java kotlin csharp c cpp swift php scala"
+    " dart jsonc groovy zig"
 _HASHES = (
-    "python ruby shellscript sh bash zsh yaml toml dotenv env dockerfile perl r makefile terraform hcl powershell elixir nix conf"
-    " ini properties fish"
+    "python ruby shellscript sh bash zsh yaml toml dotenv env dockerfile perl r makefile terraform hcl powershell elixir nix"
+    " conf ini properties fish"
 )
 _BY_LANGUAGE = (
     dict.fromkeys(_SLASHES.split(), "//") | dict.fromkeys(_HASHES.split(), "#") | dict.fromkeys(["lua", "sql"], "--")

@@ -22,6 +22,12 @@ from locum.lsp import capabilities
 from locum.lsp.documents import Documents
 from locum.lsp.session import Session
 
+OUR_ERROR = -32803
+"""RequestFailed: the code of errors whose sentence is ours."""
+_STANDARD = {
+    -32700: "Parse error", -32600: "Invalid request", -32601: "Method not found", -32602: "Invalid params",
+    -32603: "Internal error", -32800: "Request cancelled", -32801: "Content modified", -32002: "Server not initialized",
+}  # fmt: skip
 _PREFERRED = ("utf-32", "utf-16", "utf-8")
 """Encodings of columns, the cheapest for Python's strings first."""
 
@@ -56,6 +62,12 @@ class LocumProtocol(LanguageServerProtocol):
             return super().structure_message(data)
         except Exception:  # noqa: BLE001 - whatever the converter raises, its text shows what was sent
             raise JsonRpcInvalidParams from None
+
+    def _send_response(self, msg_id: str | int, result: Any = None, error: types.ResponseError | None = None) -> None:
+        """Answer; of an error that is not our own only the code and its standard text go out: pygls echoes what was sent."""
+        if error is not None and error.code != OUR_ERROR:
+            error = types.ResponseError(code=error.code, message=_STANDARD.get(error.code, "Error"))
+        super()._send_response(msg_id, result, error)  # pyright: ignore[reportUnknownMemberType] - pygls leaves it untyped
 
 
 class LocumServer(LanguageServer):
@@ -110,5 +122,5 @@ def neutral(error: Exception) -> JsonRpcException:
     if isinstance(error, JsonRpcException):
         return type(error)(error.MESSAGE)
     if isinstance(error, LocumError):
-        return JsonRpcException(error.explain(), -32803)  # RequestFailed
+        return JsonRpcException(error.explain(), OUR_ERROR)
     return JsonRpcInternalError("internal error")

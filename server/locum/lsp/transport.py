@@ -104,6 +104,7 @@ class _Loop:
 
     async def run(self, descriptor: int) -> int:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)  # its text could hold what somebody typed
         self._end = loop.create_future()
         reader = threading.Thread(target=self._read, args=(loop, descriptor), daemon=True, name="lsp-reader")
         reader.start()
