@@ -1,7 +1,6 @@
 """The record: JSON lines, chained by hash, signed by a key that moves on with every line. Holds names, never values.
 
-Field names are those of OCSF's API Activity class (class_uid 6003, schema.ocsf.io). Only listed fields are written:
-what is not known is dropped, never turned into text. Format: docs/audit-format.md.
+Format: docs/audit-format.md; the fields of a line: `audit_record`.
 
     hash = SHA256(previous hash ‖ canonical body)      a changed, removed or moved line breaks the chain
     mac  = HMAC-SHA256(K_n, hash); K_n+1 = SHA256("ratchet" ‖ K_n), K_n wiped
@@ -13,31 +12,39 @@ A segment is what one broker writes; its key is derived from the vault's key and
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
+import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from locum import __version__
+from locum.broker.audit_anchor import Anchor, read_anchor, write_anchor
+from locum.broker.audit_record import (
+    ANCHOR_SALT,
+    FIRST,
+    MAX_LINE,
+    Derive,
+    canonical,
+    chain,
+    is_signed,
+    make_body,
+    next_key,
+    parse,
+    parse_exactly,
+    part,
+    sequence_of,
+    sign,
+)
 from locum.errors import Unavailable
 from locum.secret import SecretBytes
+from locum.vaults.local.disk import is_open_to_others, is_ours, open_private, sync, sync_folder, write_all
 
-Derive = Callable[[bytes], SecretBytes]
-
-FIRST = "0" * 64
 ANCHOR_EVERY = 64
 """Lines between two anchors; every durable line is anchored as well."""
-_MAX_LINE = 1 << 20
-"""No record is longer: what a request may hold is bounded far below."""
-_ACTIVITY = {"store": 1, "create": 1, "grant": 1, "list": 2, "use": 2, "unlock": 3, "remove": 4, "discard": 4, "end": 4}
-_TEXTS = ("task", "cwd", "lease", "requester", "level", "approved_by")
-_NUMBERS = ("exit_code", "ttl_s", "bytes")
+_SALT_SIZE = 16
+_RECOVERED = "log.recovered"
 
 
 class AuditFailed(Unavailable):
@@ -61,93 +68,146 @@ class AuditLog:
     """One segment of the record, open for writing. One process at a time: the broker's own lock sees to that."""
 
     def __init__(self, path: Path, derive: Derive) -> None:
-        """Open the log, mend a line that a crash tore, and begin a segment. Raises AuditFailed."""
+        """Open the log, mend a line that a crash tore, and begin a segment.
+
+        Records that the anchor vouches for and that are gone are told by the segment's first line: a new segment must
+        not heal a cut. Raises AuditFailed, and what `derive` raises.
+        """
         self._path = path
-        self._derive = derive
+        self._broken = False
+        self._since_anchor = 0
+        self._anchor_key = derive(ANCHOR_SALT)  # now: at the end of the segment the vault may be locked
+        salt = secrets.token_bytes(_SALT_SIZE)
+        self._key = derive(salt)
         try:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-            self._descriptor = os.open(path, flags, 0o600)
-            torn = self._cut_torn_line()
+            self._descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise AuditFailed(error.strerror or "error") from None
-        self._sequence: int
-        self._previous: str
-        self._sequence, self._previous = self._last()
-        salt = secrets.token_bytes(16)
-        self._key = derive(salt)
-        self._since_anchor = 0
-        if torn:
-            self.append("log.recovered", ok=True, durable=True, segment=salt.hex(), bytes=torn)
+        try:
+            self._begin(salt.hex())
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _begin(self, segment: str) -> None:
+        try:
+            info = os.fstat(self._descriptor)
+            if not is_ours(info):
+                raise AuditFailed("it is not a file of yours")
+            if is_open_to_others(info):
+                os.fchmod(self._descriptor, 0o600)
+            torn = self._cut_torn_line()
+            records = self._tail()
+            last = records[-1] if records else None
+            self._sequence: int = 0 if last is None else sequence_of(last)
+            self._previous: str = FIRST if last is None else str(last.get("hash", FIRST))
+            missing = self._missing()
+        except OSError as error:
+            raise AuditFailed(error.strerror or "error") from None
+        if missing:
+            self.append(_RECOVERED, ok=False, durable=True, segment=segment, bytes=torn, reason=missing)
+        elif torn:
+            self.append(_RECOVERED, ok=True, durable=True, segment=segment, bytes=torn)
         else:
-            self.append("log.segment", ok=True, durable=False, segment=salt.hex())
+            self.append("log.segment", ok=True, durable=False, segment=segment)
 
     def append(self, operation: str, *, ok: bool, durable: bool, **fields: Any) -> None:
-        """Write one record; with `durable` it is on disk before this returns. Raises AuditFailed."""
-        body = _body(operation, ok, self._sequence + 1, self._previous, fields)
-        digest = _chain(self._previous, body)
-        mac = hmac.digest(self._key.view(), digest.encode(), "sha256").hex()
-        line = json.dumps(body | {"hash": digest, "mac": mac}, separators=(",", ":"), sort_keys=True) + "\n"
+        """Write one record; with `durable` it is on disk and anchored before this returns.
+
+        Raises AuditFailed: the record is then not in the log, and the next one follows the one before it.
+        """
+        if self._broken:
+            raise AuditFailed("an earlier record could not be finished")
+        body = make_body(operation, ok, self._sequence + 1, self._previous, fields)
+        digest = chain(self._previous, body)
+        line = canonical(body | {"hash": digest, "mac": sign(self._key, digest)}) + b"\n"
+        if len(line) > MAX_LINE:
+            raise AuditFailed("the record is too long")
+        anchored = durable or self._since_anchor + 1 >= ANCHOR_EVERY
         try:
-            _write(self._descriptor, line.encode())
-            if durable:
-                os.fsync(self._descriptor)
+            size = os.fstat(self._descriptor).st_size
+            self._write(line, Anchor(self._sequence + 1, digest) if anchored else None, size)
         except OSError as error:
             raise AuditFailed(error.strerror or "error") from None
-        self._sequence, self._previous = self._sequence + 1, digest
-        self._key = _ratchet(self._key)
-        self._since_anchor += 1
-        if durable or self._since_anchor >= ANCHOR_EVERY:
-            self._anchor()
+        following = next_key(self._key)
+        self._key.wipe()
+        self._key, self._previous = following, digest
+        self._sequence += 1
+        self._since_anchor = 0 if anchored else self._since_anchor + 1
+
+    def _write(self, line: bytes, anchor: Anchor | None, size: int) -> None:
+        """Write a line and its anchor, or neither. Raises OSError."""
+        try:
+            write_all(self._descriptor, line)
+            if anchor is not None:
+                sync(self._descriptor)  # before the anchor: it must never vouch for what a power cut can take
+                write_anchor(self._path, self._anchor_key, anchor)
+        except OSError:
+            try:
+                os.ftruncate(self._descriptor, size)
+            except OSError:
+                self._broken = True  # half a line may stand there: what came after it would be lost
+            raise
 
     def close(self) -> None:
-        """Anchor the end and forget the key."""
-        try:
-            os.fsync(self._descriptor)
-            self._anchor()
-        except (OSError, AuditFailed):
-            pass  # the records stand; only the newest ones are without an anchor
-        finally:
-            os.close(self._descriptor)
-            self._key.wipe()
+        """Anchor the end and forget the keys. Never raises; without a last anchor the newest records are unprotected."""
+        with contextlib.suppress(OSError):
+            sync(self._descriptor)
+            if not self._broken:
+                write_anchor(self._path, self._anchor_key, Anchor(self._sequence, self._previous))
+        os.close(self._descriptor)
+        self._key.wipe()
+        self._anchor_key.wipe()
 
-    def _anchor(self) -> None:
-        self._since_anchor = 0
-        text = f"{self._sequence} {self._previous}"
-        mac = hmac.digest(self._derive(b"anchor").view(), text.encode(), "sha256").hex()
-        place = _anchor_path(self._path)
-        temporary = place.with_suffix(".tmp")
-        try:
-            with os.fdopen(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w"
-            ) as file:
-                file.write(f"{text} {mac}\n")
-            temporary.replace(place)
-        except OSError as error:
-            raise AuditFailed(error.strerror or "error") from None
+    def _missing(self) -> str:
+        """Return what the anchor knows of and the log has not; anchor a log that is new. Raises OSError, AuditFailed."""
+        anchor = read_anchor(self._path, self._anchor_key)
+        if isinstance(anchor, str):
+            if os.fstat(self._descriptor).st_size or anchor != "the anchor is gone":
+                return anchor
+            write_anchor(self._path, self._anchor_key, Anchor(0, FIRST))
+            sync_folder(self._path.parent)
+            return ""
+        if anchor.sequence > self._sequence:
+            return f"records are missing: there were {anchor.sequence}, {self._sequence} are left"
+        if anchor.sequence and self._digest_of(anchor.sequence) != anchor.digest:
+            return f"record {anchor.sequence} is another one than was written"
+        return ""
+
+    def _digest_of(self, sequence: int) -> str:
+        for record in reversed(self._tail()):
+            if record is not None and sequence_of(record) == sequence:
+                return str(record.get("hash"))
+        for record in read_records(self._path):
+            if sequence_of(record) == sequence:
+                return str(record.get("hash"))
+        return ""
 
     def _cut_torn_line(self) -> int:
         """Remove an unfinished last line; return how many bytes it had."""
         size = os.fstat(self._descriptor).st_size
-        tail = os.pread(self._descriptor, min(size, _MAX_LINE), max(0, size - _MAX_LINE))
+        tail = self._last_bytes()
         torn = len(tail) - (tail.rfind(b"\n") + 1)
         if torn:
             os.ftruncate(self._descriptor, size - torn)
         return torn
 
-    def _last(self) -> tuple[int, str]:
-        """Return number and hash of the last record; after an end that is no record, the chain shows a break there."""
+    def _tail(self) -> list[dict[str, Any] | None]:
+        """Return the newest records; after an end that is no record, the chain shows a break there."""
+        return [parse(line) for line in self._last_bytes().splitlines(keepends=True)]
+
+    def _last_bytes(self) -> bytes:
         size = os.fstat(self._descriptor).st_size
-        lines = os.pread(self._descriptor, min(size, _MAX_LINE), max(0, size - _MAX_LINE)).splitlines(keepends=True)
-        last = (_parse(lines[-1]) if lines else None) or {}
-        return _sequence(last), str(last.get("hash", FIRST))
+        os.lseek(self._descriptor, max(0, size - MAX_LINE), os.SEEK_SET)
+        return os.read(self._descriptor, MAX_LINE)
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records that can be read, oldest first. Raises AuditFailed when the file cannot be opened."""
+    """Yield the records that can be read, oldest first, unchecked. Raises AuditFailed when the file cannot be opened."""
     try:
         with path.open("rb") as file:
-            for line in file:
-                record = _parse(line)
+            for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
+                record = parse(line)
                 if record is not None:
                     yield record
     except OSError as error:
@@ -155,125 +215,78 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def verify(path: Path, derive: Derive) -> Verdict:
-    """Check every link, every signature and the anchor. Raises AuditFailed when the file cannot be read."""
+    """Check every link, every signature and the anchor; the log may be written to meanwhile.
+
+    Raises AuditFailed when the file cannot be read, and what `derive` raises.
+    """
+    anchor_key = derive(ANCHOR_SALT)
+    anchor = read_anchor(path, anchor_key)  # before the lines: it may vouch for fewer than there are, never for more
+    anchor_key.wipe()
+    chained = _Chain(derive)
+    number = 0
+    found = "" if isinstance(anchor, str) or anchor.sequence else FIRST
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        with path.open("rb") as file:
+            for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
+                if len(line) <= MAX_LINE and not line.endswith(b"\n"):
+                    break  # the end of the file: a writer is at it, or a crash tore it
+                number += 1
+                fault = chained.follow(line)
+                if fault:
+                    return Verdict(False, number + sum(1 for _ in file), number, fault)
+                if isinstance(anchor, Anchor) and number == anchor.sequence:
+                    found = chained.previous
     except FileNotFoundError:
-        lines = []
+        pass
     except OSError as error:
         raise AuditFailed(error.strerror or "error") from None
-    previous, key = FIRST, None
-    hashes: dict[int, str] = {}
-    for number, line in enumerate(lines, 1):
-        record = _parse(line)
+    if isinstance(anchor, str):
+        fresh = not number and anchor == "the anchor is gone"
+        return Verdict(True, 0) if fresh else Verdict(False, number, max(1, number), anchor)
+    if found != anchor.digest:
+        return Verdict(False, number, number + 1, f"records are missing at the end: there were {anchor.sequence}")
+    return Verdict(True, number)
+
+
+class _Chain:
+    """Follows the lines from the first on."""
+
+    def __init__(self, derive: Derive) -> None:
+        self.previous = FIRST
+        self._derive = derive
+        self._number = 0
+        self._key: SecretBytes | None = None
+
+    def follow(self, line: bytes) -> str:
+        """Take the next line; return what is wrong with it."""
+        self._number += 1
+        record = parse_exactly(line)
         if record is None:
-            return Verdict(False, len(lines), number, "no record")
-        digest, mac = str(record.pop("hash", "")), str(record.pop("mac", ""))
-        if _sequence(record) != number or record.get("prev") != previous:
-            return Verdict(False, len(lines), number, "it does not follow the one before it")
-        if _chain(previous, record) != digest:
-            return Verdict(False, len(lines), number, "it was changed")
-        segment = record.get("unmapped", {}).get("segment")
+            return "it is no record as Locum writes it"
+        digest, mac = record.pop("hash", None), record.pop("mac", None)
+        if sequence_of(record) != self._number or record.get("prev") != self.previous:
+            return "it does not follow the one before it"
+        if chain(self.previous, record) != digest:
+            return "it was changed"
+        segment = part(record, "unmapped").get("segment")
         if segment is not None:
-            key = _segment_key(derive, segment)
-        if key is None or not hmac.compare_digest(hmac.digest(key.view(), digest.encode(), "sha256").hex(), mac):
-            return Verdict(False, len(lines), number, "its signature is not ours")
-        key = _ratchet(key)
-        previous = hashes[number] = digest
-    return _check_anchor(path, derive, hashes)
+            self._begin(segment)
+        if self._key is None or not is_signed(self._key, digest, mac):
+            return "its signature is not ours"
+        following = next_key(self._key)
+        self._key.wipe()
+        self._key, self.previous = following, digest
+        if part(record, "api").get("operation") == _RECOVERED and record.get("status_id") != 1:
+            return f"before it was written: {record.get('status_detail')}"
+        return ""
 
-
-def _check_anchor(path: Path, derive: Derive, hashes: dict[int, str]) -> Verdict:
-    count = len(hashes)
-    try:
-        number, digest, mac = _anchor_path(path).read_text().split()
-        expected = hmac.digest(derive(b"anchor").view(), f"{number} {digest}".encode(), "sha256").hex()
-        if not hmac.compare_digest(mac, expected):
-            return Verdict(False, count, count, "the anchor was changed")
-    except (OSError, ValueError):
-        return Verdict(not count, count, count or None, "" if not count else "the anchor is gone")
-    if hashes.get(int(number)) != digest:
-        return Verdict(False, count, count + 1, f"records are missing at the end: there were {number}")
-    return Verdict(True, count)
-
-
-def _body(operation: str, ok: bool, sequence: int, previous: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Build a record of the fields that we know, each in the type that it must have."""
-    now = datetime.now(UTC)
-    activity = _ACTIVITY.get(operation.rpartition(".")[2], 99)
-    names = [{"type": "secret", "name": str(name)} for name in _texts(fields.get("resources"))]
-    unmapped: dict[str, Any] = {name: str(fields[name]) for name in _TEXTS if isinstance(fields.get(name), str)}
-    unmapped |= {name: fields[name] for name in _NUMBERS if type(fields.get(name)) is int}
-    unmapped |= {name: _texts(fields[name]) for name in ("argv", "references") if name in fields}
-    if isinstance(fields.get("segment"), str):
-        unmapped["segment"] = fields["segment"]
-    return {
-        "class_uid": 6003,
-        "activity_id": activity,
-        "type_uid": 600300 + activity,
-        "time": int(now.timestamp() * 1000),
-        "time_dt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "actor": {"process": {"pid": int(fields.get("pid") or os.getpid())}, "user": {"uid": str(_uid())}},
-        "api": {"operation": operation},
-        "resources": names,
-        "status_id": 1 if ok else 2,
-        "status_detail": str(fields["reason"]) if isinstance(fields.get("reason"), str) else "",
-        "metadata": {
-            "product": {"name": "Locum", "version": __version__}, "version": "1.3.0", "sequence": sequence,
-            "correlation_uid": unmapped.get("lease", ""),
-        },
-        "unmapped": unmapped,
-        "prev": previous,
-    }  # fmt: skip
-
-
-def _texts(value: Any) -> list[str]:
-    return (
-        [item for item in cast("list[Any]", value) if isinstance(item, str)] if isinstance(value, (list, tuple)) else []
-    )
-
-
-def _sequence(record: dict[str, Any]) -> int:
-    """Return a record's number, 0 when it has none."""
-    metadata: Any = record.get("metadata")
-    number: Any = cast("dict[str, Any]", metadata).get("sequence") if isinstance(metadata, dict) else None
-    return number if isinstance(number, int) else 0
-
-
-def _uid() -> int:
-    return os.geteuid() if hasattr(os, "geteuid") else 0
-
-
-def _chain(previous: str, body: dict[str, Any]) -> str:
-    canonical = json.dumps(body, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(previous.encode() + canonical.encode()).hexdigest()
-
-
-def _ratchet(key: SecretBytes) -> SecretBytes:
-    following = SecretBytes(hashlib.sha256(b"ratchet" + key.view()).digest())
-    key.wipe()
-    return following
-
-
-def _segment_key(derive: Derive, salt: Any) -> SecretBytes | None:
-    try:
-        return derive(bytes.fromhex(str(salt)))
-    except ValueError:
-        return None
-
-
-def _anchor_path(path: Path) -> Path:
-    return path.with_suffix(".anchor")
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    try:
-        record: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", record) if isinstance(record, dict) and line.endswith(b"\n") else None
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+    def _begin(self, segment: object) -> None:
+        if self._key is not None:
+            self._key.wipe()
+        self._key = None
+        try:
+            salt = bytes.fromhex(segment) if isinstance(segment, str) else b""
+        except ValueError:
+            return
+        if len(salt) == _SALT_SIZE:  # no other: the anchor's key is no segment's key
+            self._key = self._derive(salt)
