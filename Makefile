@@ -13,7 +13,7 @@ VSIX := client-vscode/locum.vsix
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help tour test lint bench clean python extension bed
+.PHONY: help tour test lint bench clean python extension bed pictures
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,6 +32,9 @@ lint: $(STAMPS)/dev bed  ## ruff and pyright
 
 bench: $(STAMPS)/dev  ## measure against the budgets
 	@$(BIN)/python -m pytest tests/bench -q -s --timeout=900
+
+pictures: $(STAMPS)/dev extension  ## take the README's screenshots anew
+	@$(BIN)/python tests/bed/screenshots.py
 
 extension: bed $(VSIX)  ## build, check and package the VS Code extension
 

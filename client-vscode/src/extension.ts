@@ -7,6 +7,7 @@ import { ControlChannel } from "./control";
 import { Leases } from "./leases";
 import { Server } from "./server";
 import { findProgram } from "./settings";
+import { askLevel } from "./status";
 import { Tasks } from "./tasks";
 import { askInDialog, configuredPath, createOutput, type Disposable, onPathChange, openPathSetting, showError, showNote } from "./vscodeapi";
 
@@ -39,6 +40,9 @@ export function activate(context: { subscriptions: Disposable[] }): void {
         approvals.cancelAll();
       }
       leases.updateApprovals(state);
+      if (program !== undefined && state !== "failed") {
+        void askLevel(program).then((level) => leases.update({ level }));
+      }
     },
     log: (line) => output.info(line),
   });

@@ -83,7 +83,11 @@ def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(
 ) -> None:
     token = github_token()
     project = vault_home.project
-    before = f'import requests\n\nTOKEN = "{token}"\n\nprint(requests.get("https://api.example.com/user", headers={{"Authorization": f"Bearer {{TOKEN}}"}}).status_code)\n'
+    before = (
+        f'import requests\n\nTOKEN = "{token}"\n\n'
+        'answer = requests.get("https://api.example.com/user", headers={"Authorization": TOKEN})\n'
+        "print(answer.status_code)\n"
+    )
     (project / "app.py").write_text(before)
     (project / ".vscode").mkdir()
     # A workspace that asks for a trace of the protocol, which would hold the document's text, must not get one.
@@ -145,7 +149,7 @@ def task_value(vault_home: Home) -> str:
 def start_task(code: VSCode) -> str:
     """Run the task by the editor's own command; return what the dialog says."""
     code.command("Tasks: Run Task")
-    code.take("show")
+    code.take("locum: show")
     code.see(DIALOG, 30)
     time.sleep(READ_FIRST)
     return code.read(DIALOG)
@@ -161,7 +165,7 @@ def test_a_task_gets_its_secret_after_a_click_and_not_without(
 ) -> None:
     code = open_window()
     code.open("locum.toml")
-    code.see(".statusbar-item:has-text('Locum: 0 leases')", 40)
+    code.see(".statusbar-item:has-text('Locum: 0 leases · L0')", 40)
     wait_until(lambda: vault_home.json("broker", "status").get("control"), "the control channel")
 
     asked = start_task(code)
@@ -172,7 +176,7 @@ def test_a_task_gets_its_secret_after_a_click_and_not_without(
     press_button(code, "Allow once")
     shown = code.wait_terminal("value: locum://API_KEY length 32")
     assert task_value not in shown
-    code.see(".statusbar-item:has-text('Locum: 1 lease')")
+    code.see(".statusbar-item:has-text('Locum: 1 lease · L0')")
     code.screenshot(ARTEFACTS / "vscode-task.png")
     (vault_home.project / "go").touch()
     code.wait_terminal("done")
@@ -202,7 +206,7 @@ def test_a_task_gets_its_secret_after_a_click_and_not_without(
     code.see(".statusbar-item:has-text('Locum: 0 leases')")
 
     code.close(ARTEFACTS / "vscode-tasks-end.png")
-    assert vault_home.json("audit", "verify")["ok"]
+    vault_home.run("audit", "verify")
     operations = [record["api"]["operation"] for record in vault_home.json("audit", "show")["records"]]
     assert operations.count("lease.grant") == 2
     assert operations.count("lease.deny") == 3

@@ -24,7 +24,7 @@ def test_one_module_alone_reaches_the_editors_api() -> None:
     assert importers == {"vscodeapi.ts"}
 
 
-@pytest.mark.parametrize("name", ["visible.ts", "frames.ts", "approvals.ts", "settings.ts"])
+@pytest.mark.parametrize("name", ["visible.ts", "frames.ts", "approvals.ts", "settings.ts", "status.ts"])
 def test_what_decides_is_free_of_the_editor(name: str) -> None:
     imported = set(re.findall(r'from "(.*?)"', (CLIENT / "src" / name).read_text()))
     assert all(module.startswith("node:") or module == "./visible" for module in imported)
