@@ -104,7 +104,7 @@ class _Loop:
 
     async def run(self, descriptor: int) -> int:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda *_: None)  # its text could hold what somebody typed
+        loop.set_exception_handler(_say_nothing)
         self._end = loop.create_future()
         reader = threading.Thread(target=self._read, args=(loop, descriptor), daemon=True, name="lsp-reader")
         reader.start()
@@ -178,6 +178,10 @@ class _Loop:
             self._protocol.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         except OSError:
             self._finish(1)
+
+
+def _say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Drop what asyncio would log of an exception: its text could hold what somebody typed."""
 
 
 def _decode(body: bytes) -> Message | None:
