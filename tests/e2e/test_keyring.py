@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,28 @@ def test_a_planted_backend_never_runs(desktop: Desktop, tmp_path: Path) -> None:
     assert not (tmp_path / "owned").exists()
 
 
-def test_the_key_is_in_no_argument(desktop: Desktop) -> None:
-    done = desktop.session(
-        "(while true; do cat /proc/[0-9]*/cmdline; done 2>/dev/null | tr '\\0' ' ' > seen & pid=$!;"
-        " LOCUM vault init --keyring; kill $pid; secret-tool search --all service locum 2>&1 | grep '^secret' | cut -d' ' -f3)"
-    )
-    key = done.stdout.strip().splitlines()[-1]
+WATCH = """
+import pathlib, sys, time
+seen = set()
+while not pathlib.Path(sys.argv[1]).exists():
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            seen.add(path.read_bytes().replace(b"\\0", b" "))
+        except OSError:
+            pass
+sys.stdout.buffer.write(b"\\n".join(seen))
+"""
+
+
+def test_the_key_is_in_no_argument(desktop: Desktop, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with subprocess.Popen([sys.executable, "-c", WATCH, str(done)], stdout=subprocess.PIPE) as watcher:
+        try:
+            shown = desktop.session("LOCUM vault init --keyring; secret-tool search --all service locum 2>&1 | grep '^secret' | cut -d' ' -f3")
+        finally:
+            done.touch()
+            seen = watcher.communicate(timeout=30)[0].decode(errors="replace")
+    key = shown.stdout.strip().splitlines()[-1]
     assert len(key) == 44
-    seen = (desktop.home.project / "seen").read_text(errors="replace")
     assert "keyring_probe.py store" in seen
     assert key not in seen
