@@ -1,4 +1,4 @@
-"""What the broker does to itself before it touches a key: not dumpable, no core, no new privileges, closed umask."""
+"""What the broker does to itself before it touches a key: not dumpable, no core, closed umask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 import os
 import sys
 
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38  # include/uapi/linux/prctl.h
+_PR_SET_DUMPABLE = 4  # include/uapi/linux/prctl.h
 _PRELOADS = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
 
 
@@ -21,8 +21,15 @@ def harden() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hide_memory()
+
+
+def hide_memory() -> None:
+    """Let no other process of the same user read this one's memory or environment.
+
+    Linux only, and undone by the next `execve`: a task that is started from here is as readable as any other.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             libc = ctypes.CDLL(None, use_errno=True)
             libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-            libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from locum.broker.client import BrokerClient, connect
+from locum.broker.harden import hide_memory
 from locum.broker.wire import Grant, LeaseRequest
 from locum.cli.person import terminal, with_vault
 from locum.errors import LocumError, Unavailable, UsageProblem
@@ -62,6 +63,7 @@ def run(
 def _run_leased(client: BrokerClient, request: LeaseRequest, environment: Mapping[bytes, bytes]) -> int:
     with terminal() as tty:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
+    hide_memory()  # from here on values pass through this process
     values = client.redeem(lease["id"])
     masks = {grant.reference: values[grant.env] for grant in request.grants}
     child = child_environment(environment, values)
