@@ -97,9 +97,10 @@ CHECK_NAMES = {"github": "checksum", "jwt": "structure"}
 
 _NO_SECRET = re.compile(
     rb"""(?xs)
-    [A-Za-z]?[a-z]+(?:[._/:-][A-Za-z]?[a-z]+)* | [A-Z]+(?:[_.-][A-Z]+)* | [A-Za-z]?[a-z]+(?:[A-Z][a-z]+)+   # my-secret, getToken
-    | [\^~<>=v]*\d+(?:\.\d+)+\S* | \d{4}-\d\d-\d\d\S* | \d+                                              # versions, days
-    | .*[\x00-\x20\x7f].*                                                                                   # sentences
+    [A-Za-z][a-z]*+(?:[._/:-][A-Za-z][a-z]*+)*+ | [A-Z]++(?:[_.-][A-Z]++)*+   # my-secret, SOME_NAME
+    | [A-Za-z][a-z]++(?:[A-Z][a-z]++)++   # getToken, SecretBytes
+    | [\^~<>=v]*\d+(?:\.\d+)+\S* | \d{4}-\d\d-\d\d\S* | \d+   # versions, days
+    | .*[\x00-\x20\x7f].*   # sentences
     """
 )
 _CALL_OR_PATH = re.compile(

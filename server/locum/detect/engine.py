@@ -121,12 +121,10 @@ def _spans(rule: Rule, data: bytes, anchor: int) -> Iterable[tuple[int, int]]:
     if not rule.lookback:
         match = pattern.match(data, anchor, anchor + rule.span)
         return () if match is None else (match.span(rule.group),)
-    spans: list[tuple[int, int]] = []
-    match = pattern.search(data, max(0, anchor - rule.lookback), anchor + rule.span)
-    while match is not None and match.start() <= anchor:
-        spans.append(match.span(rule.group))
-        match = pattern.search(data, match.start() + 1, anchor + rule.span)
-    return spans
+    matches = (
+        pattern.match(data, begin, anchor + rule.span) for begin in range(max(0, anchor - rule.lookback), anchor + 1)
+    )
+    return [match.span(rule.group) for match in matches if match is not None]
 
 
 def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: tuple[int, int]) -> _Candidate | None:
@@ -197,7 +195,7 @@ def _findings(
         meets = place + 1 < len(secrets) and secrets[place + 1][0] < c.name_start + len(assigned)
         if assigned and (inside or (meets and secrets[place + 1][0] < c.start) or not is_name(assigned)):
             assigned = b""  # what stands there is a secret itself, and must not be shown as a name
-        name = variable(assigned, c.rule.secret_name)
+        name = variable(assigned, c.rule.secret_name, generic=c.rule.generic)
         why = (f"assigned to {assigned.decode('ascii', 'replace')}", *c.why) if assigned and c.rule.generic else c.why
         ordinal = seen[c.rule.id, name]
         seen[c.rule.id, name] += 1

@@ -96,10 +96,12 @@ def holds_a_value(name: bytes) -> bool:
     return name.replace(b"_", b"").lower() not in NOT_SECRET
 
 
-def variable(name: bytes, fallback: str) -> str:
-    """Spell a name as an environment variable: `stripeKey` becomes STRIPE_KEY. The rule's own name when it says more."""
+def variable(name: bytes, rules_own: str, *, generic: bool) -> str:
+    """Spell a name as an environment variable: `stripeKey` becomes STRIPE_KEY.
+
+    The rule's own name when that says more: a token of a known format that is assigned to `token` is a GITHUB_TOKEN.
+    """
     text = name.decode("ascii", "ignore").rpartition(".")[2]
     text = _NO_LETTER.sub("_", _HUMP.sub(r"\1_\2", text)).strip("_").upper()[:_LONGEST]
-    if len(text) < 3 or text[0].isdigit() or (text in _VAGUE and fallback):
-        return fallback or text or "SECRET"
-    return text
+    says_little = len(text) < 3 or text[0].isdigit() or (text in _VAGUE and not generic)
+    return rules_own if says_little else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -46,8 +46,11 @@ class Rule:
 
     @cached_property
     def pattern(self) -> re.Pattern[bytes]:
-        """The compiled expression."""
-        return re.compile(self.regex.encode(), re.VERBOSE)
+        """The compiled expression. Raises PackProblem when it is none."""
+        try:
+            return re.compile(self.regex.encode(), re.VERBOSE)
+        except re.error as error:
+            raise PackProblem(f"{self.id}: bad regex, {error}") from None
 
     @cached_property
     def group(self) -> int:
@@ -83,39 +86,62 @@ class Pack:
 
 
 def read_rules(text: str) -> list[Rule]:
-    """Read `[[rule]]` tables. Raises PackProblem."""
+    """Read `[[rule]]` tables. Raises PackProblem. Expressions are compiled later, when one of their anchors is seen."""
     try:
-        tables: list[dict[str, Any]] = tomllib.loads(text)["rule"]
+        tables = tomllib.loads(text)["rule"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise PackProblem(f"no rules: {error}") from None
-    return [_rule(table) for table in tables]
+    if not isinstance(tables, list):
+        raise PackProblem("no rules: write [[rule]]")
+    return [_rule(table) for table in cast("list[Any]", tables)]
 
 
-def _rule(table: Mapping[str, Any]) -> Rule:
-    name = str(table.get("id", "a rule without id"))
-    known = set(Rule.__dataclass_fields__)
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise PackProblem(f"{name}: unknown field {unknown[0]}")
+def _rule(table: Any) -> Rule:
+    if not isinstance(table, dict):
+        raise PackProblem("a rule is a table: write [[rule]]")
+    values = cast("dict[str, Any]", table)
+    name = str(values.get("id", "a rule without id"))
+    for key, value in values.items():
+        if key not in _TYPES:
+            raise PackProblem(f"{name}: unknown field {key}")
+        if type(value) not in _TYPES[key]:
+            raise PackProblem(f"{name}: bad {key}, it is {' or '.join(kind.__name__ for kind in _TYPES[key])}")
+    fields: dict[str, Any] = {**values, "anchors": tuple(values.get("anchors", ()))}
     try:
-        values: dict[str, Any] = {**table, "anchors": tuple(cast("list[str]", table.get("anchors", [])))}
-        rule = Rule(**values)
+        rule = Rule(**fields)
     except TypeError as error:
         raise PackProblem(f"{name}: {error}") from None
     _check(rule)
     return rule
 
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("id", "title", "regex", "severity", "confidence", "secret_name", "url", "explanation", "check"), (str,)),
+    **dict.fromkeys(("lookback", "span"), (int,)),
+    "min_entropy": (int, float),
+    "generic": (bool,),
+    "anchors": (list,),
+}  # fmt: skip
+"""What a rule's fields are in TOML."""
+
+
 def _check(rule: Rule) -> None:
     problems = {
         "id": not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id),
-        "anchors": not rule.anchors or any(a != a.lower() or not a.isascii() or len(a) < 3 for a in rule.anchors),
+        "anchors": not rule.anchors or not all(map(_is_anchor, rule.anchors)),
         "severity": rule.severity not in get_args(Severity),
         "confidence": rule.confidence not in get_args(Confidence),
         "check": bool(rule.check) and rule.check not in CHECKS,
         "span": not 0 < rule.span <= MAX_SPAN,
+        "regex": not rule.regex or not rule.regex.isascii(),
+        "lookback": not 0 <= rule.lookback < rule.span,
+        "secret_name": not re.fullmatch(r"[A-Z][A-Z0-9_]*", rule.secret_name),
         "explanation": not rule.explanation,
     }
     for name, wrong in problems.items():
         if wrong:
             raise PackProblem(f"{rule.id}: bad {name}")
+
+
+def _is_anchor(anchor: object) -> bool:
+    return isinstance(anchor, str) and anchor.isascii() and anchor == anchor.lower() and len(anchor) >= 3
