@@ -1,4 +1,4 @@
-"""What the broker does to itself before it touches a key: not dumpable, no core, closed umask."""
+"""What the broker does to itself before it touches a key: not dumpable, no core, no new privileges, closed umask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 import os
 import sys
 
-_PR_SET_DUMPABLE = 4  # include/uapi/linux/prctl.h
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38  # include/uapi/linux/prctl.h
 _PRELOADS = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
 
 
@@ -22,6 +22,7 @@ def harden() -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hide_memory()
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def hide_memory() -> None:
@@ -29,7 +30,10 @@ def hide_memory() -> None:
 
     Linux only, and undone by the next `execve`: a task that is started from here is as readable as any other.
     """
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None, use_errno=True)
-            libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+            ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
