@@ -49,9 +49,13 @@ export function activate(context: { subscriptions: Disposable[] }): void {
   const server = new Server(output, {
     onLeases: (params) => leases.update(params),
     onRunning: () => output.info("the server runs"),
+    onGivenUp: () => complain("Locum: the server ends again and again."),
   });
   const tasks = new Tasks({ command: (name) => server.command(name), program: () => program });
 
+  const complain = (what: string): void => {
+    void showError(what, { "Show Output": () => output.show(), "Try Again": () => void restart() });
+  };
   const restart = async (): Promise<void> => {
     const found = findProgram(configuredPath());
     program = "path" in found ? found.path : undefined;
@@ -69,7 +73,7 @@ export function activate(context: { subscriptions: Disposable[] }): void {
       await started;
     } catch (error) {
       output.error(String(error));
-      void showError("Locum: the server did not start.", { "Show Output": () => output.show(), "Try Again": () => void restart() });
+      complain("Locum: the server did not start.");
     }
   };
 

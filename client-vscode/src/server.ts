@@ -2,7 +2,18 @@
 // restart and a changed setting cannot run into each other.
 
 import { homedir } from "node:os";
-import { type Executable, LanguageClient, RevealOutputChannelOn, State } from "vscode-languageclient/node";
+import {
+  CloseAction,
+  type CloseHandlerResult,
+  ErrorAction,
+  type ErrorHandler,
+  type ErrorHandlerResult,
+  type Executable,
+  LanguageClient,
+  RevealOutputChannelOn,
+  State,
+} from "vscode-languageclient/node";
+import { Restarts } from "./restarts";
 import { createNoTrace, type Output } from "./vscodeapi";
 
 const STOP_MS = 3000;
@@ -10,6 +21,44 @@ const STOP_MS = 3000;
 export interface ServerEvents {
   onLeases(params: unknown): void;
   onRunning(): void;
+  /** It ran, ended by itself again and again, and is not started any more. */
+  onGivenUp(): void;
+}
+
+/** A client that writes its errors down and leaves it to us to show one of them, once. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+
+  override info(message: string, data?: unknown): void {
+    super.info(message, data, false);
+  }
+}
+
+/** Start a server that ran and ended again, but not one that never came up, nor one that ends all the time. */
+class Again implements ErrorHandler {
+  readonly #restarts = new Restarts();
+  readonly #onGivenUp: () => void;
+  ran = false;
+
+  constructor(onGivenUp: () => void) {
+    this.#onGivenUp = onGivenUp;
+  }
+
+  error(): ErrorHandlerResult {
+    return { action: ErrorAction.Continue, handled: true };
+  }
+
+  closed(): CloseHandlerResult {
+    if (this.ran && this.#restarts.mayRestart(performance.now())) {
+      return { action: CloseAction.Restart, handled: true };
+    }
+    if (this.ran) {
+      this.#onGivenUp();
+    }
+    return { action: CloseAction.DoNotRestart, handled: true };
+  }
 }
 
 export class Server {
@@ -46,7 +95,8 @@ export class Server {
   async #start(program: string): Promise<void> {
     // The home folder is no workspace: nothing that the server starts is looked up in a folder that somebody sent.
     const run: Executable = { command: program, args: ["lsp", "--stdio"], options: { cwd: homedir() } };
-    const client = new LanguageClient("locum", "Locum", { run, debug: run }, {
+    const again = new Again(() => this.#events.onGivenUp());
+    const client = new QuietClient("locum", "Locum", { run, debug: run }, {
       documentSelector: [
         { scheme: "file" },
         { scheme: "untitled" },
@@ -55,12 +105,15 @@ export class Server {
       initializationOptions: { approvals: "client" },
       outputChannel: this.#output,
       traceOutputChannel: createNoTrace(),
+      errorHandler: again,
+      initializationFailedHandler: () => false,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       markdown: { isTrusted: false, supportHtml: false },
     });
     client.onNotification("locum/leases", (params: unknown) => this.#events.onLeases(params));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) {
+        again.ran = true;
         this.#events.onRunning();
       }
     });

@@ -63,7 +63,7 @@ def _quick_fix(code: VSCode) -> None:
     code.click(".editor-instance .view-line:has-text('STRIPE_API_KEY =')")
     code.press("Home", *["ArrowRight"] * 20, "Control+.")
     code.see(".action-widget :text('vault')")
-    time.sleep(0.5)  # for what fades in
+    time.sleep(1)  # for what fades in
     code.screenshot(IMAGES / "vscode.png")
     code.click(".action-widget .monaco-list-row:has-text('vault')")
     code.gone(".monaco-editor .squiggly-error")

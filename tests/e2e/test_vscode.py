@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +126,13 @@ def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(
     code.press("Control+Z")
     wait_until(lambda: token in code.editor_text(), "the text from before")
     code.see(SQUIGGLE)
+
+    code.click(".editor-instance .view-line:has-text('TOKEN =')")
+    (server,) = transcript.servers()
+    os.kill(server, signal.SIGKILL)  # the editor starts another one, which is told about the open document
+    wait_until(lambda: transcript.servers() not in ([], [server]), "another server")
+    code.see(SQUIGGLE)
+
     code.press("Control+Shift+Z", "Control+S")  # leave no unsaved text behind: VS Code keeps that in a backup file
     wait_until(lambda: token not in code.editor_text(), "the idiom again")
 
@@ -215,16 +224,29 @@ def test_a_task_gets_its_secret_after_a_click_and_not_without(
     assert task_value.encode() not in vault_home.everything_written()
 
 
-def test_the_extension_says_what_to_do_when_the_program_is_not_there(
-    home: Home, extensions: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("program", "says", "button", "status"),
+    [
+        ("", "not on PATH", "Set Path", "Locum: off"),
+        ("#!/bin/sh\nexit 1\n", "the server did not start", "Show Output", "Locum: 0 leases"),
+    ],
+    ids=["absent", "broken"],
+)
+def test_the_extension_says_once_what_is_wrong_with_the_program(
+    home: Home, extensions: Path, tmp_path: Path, program: str, says: str, button: str, status: str
 ) -> None:
+    path = tmp_path / "broken"
+    path.write_text(program)
+    path.chmod(0o755)
     window = VSCode(
         need_bed(), extensions=extensions, env=home.env | {"PATH": "/usr/bin:/bin"}, project=home.project,
-        folder=tmp_path / "window", settings={"locum.path": ""},
+        folder=tmp_path / "window", settings={"locum.path": str(path) if program else ""},
     )  # fmt: skip
     try:
-        window.see(".notification-list-item:has-text('not on PATH')", 40)
-        window.see(".notification-list-item .monaco-button:has-text('Set Path')")
-        window.see(".statusbar-item:has-text('Locum: off')")
+        window.see(f".notification-list-item:has-text('{says}')", 40)
+        window.see(f".notification-list-item .monaco-button:has-text('{button}')")
+        window.see(f".statusbar-item:has-text('{status}')")
+        time.sleep(1)  # for a second one that should not come
+        assert window.page.call("evaluate", "document.querySelectorAll('.notification-toast').length") == 1
     finally:
-        window.close(ARTEFACTS / "vscode-no-program.png")
+        window.close(ARTEFACTS / f"vscode-program-{'broken' if program else 'absent'}.png")

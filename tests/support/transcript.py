@@ -34,6 +34,11 @@ class Transcript:
         self.env = home.env | {"PATH": f"{self.bin}:{home.env['PATH']}"}
         del self.env["PYTHONPATH"]  # the program brings its own; what an editor starts otherwise needs none
 
+    def servers(self) -> list[int]:
+        """Return the process ids of the recorded servers that run now (of their recorders, which they end with)."""
+        pids = sorted(int(path.stem) for path in self.folder.glob("*.client"))
+        return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists()]
+
     def client(self) -> list[dict[str, Any]]:
         """Return what the editor said, in order, of all servers of the test."""
         return list(self._messages("*.client"))
