@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,9 @@ class Server:
 
     def __init__(self, command: list[str]) -> None:
         started = time.perf_counter()
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self._number = 0
         self.request("initialize", {"processId": None, "rootUri": None, "capabilities": CAPABILITIES})
         self.start_ms = (time.perf_counter() - started) * 1000
@@ -81,7 +82,10 @@ class Server:
 
 def big_file(folder: Path) -> str:
     """Return 5,000 lines of ordinary Python with a dozen made-up tokens."""
-    lines = [f"def function_{i}(argument, other=None):\n    return [argument, other, {i}]  # line {i}\n\n" for i in range(1666)]
+    lines = [
+        f"def function_{i}(argument, other=None):\n    return [argument, other, {i}]  # line {i}\n\n"
+        for i in range(1666)
+    ]
     for i in range(0, 1666, 140):
         lines[i] = f'TOKEN_{i} = "glpat-{secrets.token_hex(10)}"\n\n\n'
     text = "".join(lines) + "x = 1\n" * 2
@@ -91,16 +95,23 @@ def big_file(folder: Path) -> str:
 
 def edits(server: Server, uri: str, text: str) -> tuple[list[float], int]:
     """Insert and remove a line in the middle; return the milliseconds until the diagnostics are there, and their number."""
-    server.notify("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "python", "version": 1, "text": text}})
+    server.notify(
+        "textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "python", "version": 1, "text": text}}
+    )
     server.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})
     times: list[float] = []
     count = 0
     for number in range(EDITS):
         end = {"line": 2501 if number % 2 else 2500, "character": 0}
-        change = {"range": {"start": {"line": 2500, "character": 0}, "end": end}, "text": "" if number % 2 else "# probe\n"}
+        change = {
+            "range": {"start": {"line": 2500, "character": 0}, "end": end},
+            "text": "" if number % 2 else "# probe\n",
+        }
         time.sleep(0.02)
         started = time.perf_counter()
-        server.notify("textDocument/didChange", {"textDocument": {"uri": uri, "version": number + 2}, "contentChanges": [change]})
+        server.notify(
+            "textDocument/didChange", {"textDocument": {"uri": uri, "version": number + 2}, "contentChanges": [change]}
+        )
         count = len(server.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})["items"])
         times.append((time.perf_counter() - started) * 1000)
     return times, count
@@ -109,6 +120,12 @@ def edits(server: Server, uri: str, text: str) -> tuple[list[float], int]:
 def row(name: str, times: list[float]) -> str:
     ordered = sorted(times)
     return f"{name:<34} median {statistics.median(times):7.1f} ms   p95 {ordered[int(len(ordered) * 0.95)]:7.1f} ms   n={len(times)}"
+
+
+def ratio(table: dict[str, list[float]]) -> float:
+    """Return ours over theirs, by medians."""
+    ours, theirs = table.values()
+    return statistics.median(ours) / statistics.median(theirs)
 
 
 def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,10 +147,15 @@ def test_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             times, counts[name] = edits(server, uri, text)
             measured[name] += times
             server.close()
-    ratio: Callable[[dict[str, list[float]]], float] = lambda table: statistics.median(next(iter(table.values()))) / statistics.median(list(table.values())[1])
     with capsys.disabled():
         print("\nspawn → initialize answered")
-        print("\n".join(f"  {row(name, times)}" for name, times in starts.items()), f"\n  ratio of medians {ratio(starts):.2f}")
+        print(
+            "\n".join(f"  {row(name, times)}" for name, times in starts.items()),
+            f"\n  ratio of medians {ratio(starts):.2f}",
+        )
         print(f"didChange → diagnostics, {text.count(chr(10))} lines, {len(text) // 1000} kB")
-        print("\n".join(f"  {row(f'{name} ({counts[name]} diagnostics)', times)}" for name, times in measured.items()), f"\n  ratio of medians {ratio(measured):.2f}")
+        print(
+            "\n".join(f"  {row(f'{name} ({counts[name]} diagnostics)', times)}" for name, times in measured.items()),
+            f"\n  ratio of medians {ratio(measured):.2f}",
+        )
     assert counts["locum lsp"] == 12

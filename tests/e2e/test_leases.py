@@ -7,26 +7,36 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.home import Home, canary
 
 from locum.broker.client import BrokerClient, connect
 from locum.broker.start import start_with_control
 from locum.broker.wire import Grant, LeaseRequest
 from locum.errors import LocumError, NotAllowed
 from locum.paths import user_paths
+from support.home import Home, canary
+from support.terminal import Terminal
 
 SHOW = "import os,sys; print('value:', os.environ['API_KEY']); print('tty:', sys.stdout.isatty())"
 
 
+class Ready(Home):
+    """A home whose vault holds API_KEY; its value is in `value`."""
+
+    value = ""
+
+
 @pytest.fixture
-def ready(vault_home: Home) -> Home:
-    """Give a home whose vault holds API_KEY; its value is in `value`."""
-    vault_home.value = canary()  # type: ignore[attr-defined]
-    vault_home.store("API_KEY", vault_home.value)  # type: ignore[attr-defined]
-    return vault_home
+def ready(tmp_path: Path) -> Iterator[Ready]:
+    home = Ready(tmp_path)
+    home.init()
+    home.value = canary()
+    home.store("API_KEY", home.value)
+    yield home
+    home.close()
 
 
 def wait_until(condition, seconds: float = 10) -> bool:
@@ -47,7 +57,7 @@ def operations(home: Home) -> list[str]:
     return [record["api"]["operation"] for record in home.json("audit", "show")["records"]]
 
 
-def test_yes_on_the_terminal_lets_the_task_have_it_and_masks_it(ready: Home) -> None:
+def test_yes_on_the_terminal_lets_the_task_have_it_and_masks_it(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--reason", "to see", "--", "python3", "-c", SHOW)
     shown = terminal.wait_for("Allow")
     for part in ("locum://API_KEY", "python3 -c", str(ready.project), "15 min", "L0", "to see"):
@@ -64,7 +74,7 @@ def test_yes_on_the_terminal_lets_the_task_have_it_and_masks_it(ready: Home) -> 
 
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "yes please\n", "\x04"])
-def test_anything_but_yes_is_no(ready: Home, typed: str) -> None:
+def test_anything_but_yes_is_no(ready: Ready, typed: str) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "touch", "started")
     terminal.answer(typed)
     assert terminal.wait() == 3
@@ -72,7 +82,7 @@ def test_anything_but_yes_is_no(ready: Home, typed: str) -> None:
     assert operations(ready)[-1] == "lease.deny"
 
 
-def test_what_was_typed_before_the_question_does_not_answer_it(ready: Home) -> None:
+def test_what_was_typed_before_the_question_does_not_answer_it(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "touch", "started")
     terminal.type("y\n")
     terminal.wait_for("Allow")
@@ -83,21 +93,21 @@ def test_what_was_typed_before_the_question_does_not_answer_it(ready: Home) -> N
     assert terminal.wait() == 3
 
 
-def test_ctrl_c_at_the_question_is_no(ready: Home) -> None:
+def test_ctrl_c_at_the_question_is_no(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "touch", "started")
     terminal.answer("\x03")
     assert terminal.wait() in {130, -2}
     assert wait_until(lambda: operations(ready)[-1] == "lease.deny")
 
 
-def test_without_a_person_it_exits_3_and_says_what_to_do(ready: Home) -> None:
+def test_without_a_person_it_exits_3_and_says_what_to_do(ready: Ready) -> None:
     done = ready.run("run", "--secret", "API_KEY", "--", "touch", "started", check=3)
     assert "nobody can be asked" in done.stderr
     assert "terminal" in done.stderr
     assert not (ready.project / "started").exists()
 
 
-def test_an_agents_terminal_is_not_asked(ready: Home) -> None:
+def test_an_agents_terminal_is_not_asked(ready: Ready) -> None:
     ready.env["CLAUDECODE"] = "1"
     command = ["env", "CLAUDECODE=1", *ready.command("run", "--secret", "API_KEY", "--", "touch", "started")]
     terminal = ready.terminal(command=command)
@@ -106,14 +116,18 @@ def test_an_agents_terminal_is_not_asked(ready: Home) -> None:
     assert "Allow?" not in terminal.text
 
 
-def test_exit_codes_pass(ready: Home) -> None:
-    for command, code in (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -TERM $$"], 143), (["no-such-command-here"], 127):
+def test_exit_codes_pass(ready: Ready) -> None:
+    for command, code in (
+        (["sh", "-c", "exit 7"], 7),
+        (["sh", "-c", "kill -TERM $$"], 143),
+        (["no-such-command-here"], 127),
+    ):
         terminal = ready.terminal("run", "--secret", "API_KEY", "--", *command)
         terminal.answer()
         assert terminal.wait() == code
 
 
-def test_a_task_of_the_manifest_brings_its_secrets_and_command(ready: Home) -> None:
+def test_a_task_of_the_manifest_brings_its_secrets_and_command(ready: Ready) -> None:
     (ready.project / "locum.toml").write_text(
         '[secrets.API_KEY]\n[tasks.show]\ncommand = ["python3", "-c", "import os; print(len(os.environ[\'KEY\']))"]\n'
         'secrets = { KEY = "locum://API_KEY" }\nttl = "2m"\n'
@@ -125,7 +139,7 @@ def test_a_task_of_the_manifest_brings_its_secrets_and_command(ready: Home) -> N
     assert f"\n{len(ready.value)}" in terminal.text.replace("\r", "")
 
 
-def test_references_in_the_environment_and_in_a_file_are_resolved(ready: Home) -> None:
+def test_references_in_the_environment_and_in_a_file_are_resolved(ready: Ready) -> None:
     (ready.project / ".env").write_text("API_KEY=locum://API_KEY\nPLAIN=hello\n")
     check = f"import os,hashlib; print(os.environ['PLAIN'], os.environ['API_KEY'] == os.environ['OTHER'], len(os.environ['OTHER']) == {len(ready.value)})"
     ready.env["OTHER"] = "locum://API_KEY"
@@ -135,23 +149,25 @@ def test_references_in_the_environment_and_in_a_file_are_resolved(ready: Home) -
     assert "hello True True" in terminal.text
 
 
-def test_a_name_that_the_vault_lacks_is_told_before_anybody_is_asked(ready: Home) -> None:
+def test_a_name_that_the_vault_lacks_is_told_before_anybody_is_asked(ready: Ready) -> None:
     done = ready.run("run", "--secret", "API_KEYS", "--", "true", check=None)
     assert done.returncode != 0
     assert "Did you mean API_KEY?" in done.stderr
 
 
-def test_replacing_takes_a_person(ready: Home) -> None:
+def test_replacing_takes_a_person(ready: Ready) -> None:
     done = ready.run("secret", "set", "API_KEY", "--stdin", stdin="other", check=3)
     assert "takes a person" in done.stderr
-    terminal = ready.terminal(command=["sh", "-c", f"printf other | {' '.join(ready.command('secret', 'set', 'API_KEY', '--stdin'))}"])
+    terminal = ready.terminal(
+        command=["sh", "-c", f"printf other | {' '.join(ready.command('secret', 'set', 'API_KEY', '--stdin'))}"]
+    )
     assert "Replace API_KEY" in terminal.wait_for("Allow")
     terminal.answer()
     assert terminal.wait() == 0
     assert ready.json("secret", "list")["secrets"][0]["version"] == 2
 
 
-def test_the_value_is_nowhere_but_in_the_task(ready: Home) -> None:
+def test_the_value_is_nowhere_but_in_the_task(ready: Ready) -> None:
     """Not in the terminal, in no argv of any process, in no file of ours, in no log."""
     script = "import os,time; print('go', flush=True); time.sleep(2); print(os.environ['API_KEY'])"
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "python3", "-c", script)
@@ -171,11 +187,13 @@ def forms(value: str) -> list[bytes]:
     return [raw, base64.b64encode(raw)[:-2], raw.hex().encode(), raw.hex().upper().encode()]
 
 
-def leased(home: Home, seconds: int = 60) -> tuple[object, int]:
+def leased(home: Home, seconds: int = 60) -> tuple[Terminal, int]:
     """Start a task that sleeps under a lease and return its terminal and the launcher's pid."""
-    terminal = home.terminal("run", "--secret", "API_KEY", "--", "sh", "-c", f"echo $$ > task.pid; exec sleep {seconds}")
+    terminal = home.terminal(
+        "run", "--secret", "API_KEY", "--", "sh", "-c", f"echo $$ > task.pid; exec sleep {seconds}"
+    )
     terminal.answer()
-    assert wait_until(lambda: (home.project / "task.pid").exists())
+    assert wait_until((home.project / "task.pid").exists)
     assert len(home.json("lease", "list")["leases"]) == 1
     return terminal, terminal.pid()
 
@@ -187,14 +205,14 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_kill_of_the_task_ends_the_lease(ready: Home) -> None:
+def test_kill_of_the_task_ends_the_lease(ready: Ready) -> None:
     terminal, _ = leased(ready)
     os.kill(int((ready.project / "task.pid").read_text()), signal.SIGKILL)
     assert wait_until(lambda: ready.json("lease", "list")["leases"] == [], 1)
     assert terminal.wait() == 137
 
 
-def test_kill_of_the_launcher_ends_lease_and_task(ready: Home) -> None:
+def test_kill_of_the_launcher_ends_lease_and_task(ready: Ready) -> None:
     _, launcher = leased(ready)
     task = int((ready.project / "task.pid").read_text())
     os.kill(launcher, signal.SIGKILL)
@@ -203,7 +221,7 @@ def test_kill_of_the_launcher_ends_lease_and_task(ready: Home) -> None:
     assert "whole" in ready.run("audit", "verify").stdout
 
 
-def test_kill_of_the_broker_ends_the_task_and_leaves_vault_and_record_whole(ready: Home) -> None:
+def test_kill_of_the_broker_ends_the_task_and_leaves_vault_and_record_whole(ready: Ready) -> None:
     terminal, _ = leased(ready)
     broker = ready.json("broker", "status")["pid"]
     os.kill(broker, signal.SIGKILL)
@@ -214,7 +232,7 @@ def test_kill_of_the_broker_ends_the_task_and_leaves_vault_and_record_whole(read
     assert "whole" in ready.run("audit", "verify").stdout
 
 
-def test_revoke_stops_the_task(ready: Home) -> None:
+def test_revoke_stops_the_task(ready: Ready) -> None:
     terminal, _ = leased(ready)
     (lease,) = ready.json("lease", "list")["leases"]
     assert lease["env"] == ["API_KEY"]
@@ -224,14 +242,14 @@ def test_revoke_stops_the_task(ready: Home) -> None:
     assert "lease.revoke" in operations(ready)
 
 
-def test_the_time_is_a_limit(ready: Home) -> None:
+def test_the_time_is_a_limit(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--ttl", "1s", "--", "sleep", "60")
     terminal.answer()
     assert terminal.wait() == 143
     assert "time is over" in terminal.text
 
 
-def test_a_lease_is_worth_nothing_to_another_process(ready: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_worth_nothing_to_another_process(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     leased(ready)
     in_home(ready, monkeypatch)
     (lease,) = ready.json("lease", "list")["leases"]
@@ -245,7 +263,7 @@ def ask(client: BrokerClient, home: Home) -> dict:
     return client.request_lease(request)
 
 
-def test_the_control_channel_answers(ready: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_control_channel_answers(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     in_home(ready, monkeypatch)
     ready.run("broker", "stop")
     channel = start_with_control(user_paths())
@@ -262,7 +280,7 @@ def test_the_control_channel_answers(ready: Home, monkeypatch: pytest.MonkeyPatc
     channel.close()
 
 
-def test_a_holder_that_leaves_means_no(ready: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_holder_that_leaves_means_no(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     in_home(ready, monkeypatch)
     ready.run("broker", "stop")
     channel = start_with_control(user_paths())
@@ -273,7 +291,7 @@ def test_a_holder_that_leaves_means_no(ready: Home, monkeypatch: pytest.MonkeyPa
     assert task.wait() == 3
 
 
-def test_the_socket_is_private_and_approves_nothing(ready: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_socket_is_private_and_approves_nothing(ready: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
     in_home(ready, monkeypatch)
     with connect() as client:
         paths = user_paths()
@@ -284,7 +302,7 @@ def test_the_socket_is_private_and_approves_nothing(ready: Home, monkeypatch: py
                 client._call(method, {"id": "q", "decision": "allow", "name": "API_KEY"})  # pyright: ignore[reportPrivateUsage] - no public way to say it
 
 
-def test_the_audit_holds_names_only(ready: Home) -> None:
+def test_the_audit_holds_names_only(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "true")
     terminal.answer()
     terminal.wait()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from support.home import Home
 from support.lsp import PULL, PUSH, Client
 from support.tokens import github_token
@@ -45,7 +46,9 @@ def test_the_whole_way(client: Client) -> None:
     assert token not in manifest(client.home)
     (message,) = messages(client)
     assert "rotate it" in message
-    terminal = client.home.terminal("run", "--secret", "GITHUB_TOKEN", "--", "sh", "-c", f'test "$GITHUB_TOKEN" = "$(printf {token})" && echo same')
+    terminal = client.home.terminal(
+        "run", "--secret", "GITHUB_TOKEN", "--", "sh", "-c", f'test "$GITHUB_TOKEN" = "$(printf {token})" && echo same'
+    )
     terminal.answer()
     assert terminal.wait() == 0
     assert "same" in terminal.text
@@ -78,7 +81,9 @@ def test_a_text_that_changed_meanwhile_is_left_alone(client: Client) -> None:
     (diagnostic,) = client.diagnostics(uri)
     (action,) = [action for action in client.actions(uri, diagnostic) if action.get("isPreferred")]
     client.change(uri, text="TOKEN = None\n")
-    result = client.request("workspace/executeCommand", {"command": "locum.moveToVault", "arguments": action["command"]["arguments"]})
+    result = client.request(
+        "workspace/executeCommand", {"command": "locum.moveToVault", "arguments": action["command"]["arguments"]}
+    )
     assert result["applied"] is False
     assert names(client.home) == []
 
@@ -134,9 +139,13 @@ def test_an_open_manifest_is_edited_in_the_editor(client: Client) -> None:
 
 
 def test_all_of_a_file(client: Client) -> None:
-    uri = client.open("app.py", f'A = "{github_token()}"\nB = "glpat-{github_token()[4:24]}"\nC = b"{github_token()}" b"x"\n')
+    uri = client.open(
+        "app.py", f'A = "{github_token()}"\nB = "glpat-{github_token()[4:24]}"\nC = b"{github_token()}" b"x"\n'
+    )
     arguments = [{"uri": uri, "version": 1}]
-    result = client.request("workspace/executeCommand", {"command": "locum.moveAllToVault", "arguments": arguments}, timeout=60)
+    result = client.request(
+        "workspace/executeCommand", {"command": "locum.moveAllToVault", "arguments": arguments}, timeout=60
+    )
     assert len(result["names"]) >= 2
     text = client.texts[uri].text
     assert text.count("import os") == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from support.home import Home
 from support.lsp import PULL, PUSH, Client
 from support.tokens import github_token
@@ -53,7 +54,9 @@ def test_a_diagnostic_says_what_and_where_and_no_more(client: Client) -> None:
     assert said["source"] == "locum"
     assert said["severity"] == 1
     assert set(said["data"]) == {"fingerprint", "rule", "origin"}
-    assert ("codeDescription" in said) == ("diagnosticProvider" in client.capabilities), "only where the client shows it"
+    assert ("codeDescription" in said) == ("diagnosticProvider" in client.capabilities), (
+        "only where the client shows it"
+    )
     assert token[4:12] not in json.dumps(said)
 
 
@@ -72,7 +75,9 @@ def test_edits_move_diagnostics_and_closing_takes_them_back(client: Client) -> N
         assert client.wait_note("textDocument/publishDiagnostics", lambda p: p["uri"] == uri)["diagnostics"] == []
 
 
-@pytest.mark.parametrize("uri", ["untitled:Untitled-1", "vscode-scm:git/scm0/input?rootUri", "file:///nonexistent/%C3%BC%20b.py"])
+@pytest.mark.parametrize(
+    "uri", ["untitled:Untitled-1", "vscode-scm:git/scm0/input?rootUri", "file:///nonexistent/%C3%BC%20b.py"]
+)
 def test_texts_that_are_no_file_are_checked_too(client: Client, uri: str) -> None:
     client.open("", f"fix: use {github_token()}\n", "plaintext", uri=uri)
     assert [said["code"] for said in client.diagnostics(uri)] == ["github-pat"]
@@ -89,13 +94,26 @@ def test_columns_are_exact_in_every_encoding(vault_home: Home, encoding: str, be
     client.close()
 
 
-EDITS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8), st.integers(0, 6), st.integers(0, 8), st.sampled_from(["", "x", "\n", "😋", "é\r\n", "\u2028"])), max_size=6)
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, 6),
+        st.integers(0, 8),
+        st.integers(0, 6),
+        st.integers(0, 8),
+        st.sampled_from(["", "x", "\n", "😋", "é\r\n", "\u2028"]),
+    ),
+    max_size=6,
+)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(edits=EDITS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_incremental_edits_are_exact(vault_home: Home, encoding: str, edits: list[tuple[int, int, int, int, str]]) -> None:
+def test_incremental_edits_are_exact(
+    vault_home: Home, encoding: str, edits: list[tuple[int, int, int, int, str]]
+) -> None:
     """After any edits the server's copy is ours: what stands behind them is still found where it stands."""
     from lsprotocol import types
     from pygls.workspace import PositionCodec
@@ -133,7 +151,9 @@ def test_unchanged_pulls_say_so(vault_home: Home) -> None:
     client = Client(vault_home, PULL)
     uri = client.open("app.py", f'TOKEN = "{github_token()}"\n')
     first = client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})
-    again = client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}, "previousResultId": first["resultId"]})
+    again = client.request(
+        "textDocument/diagnostic", {"textDocument": {"uri": uri}, "previousResultId": first["resultId"]}
+    )
     assert again == {"kind": "unchanged", "resultId": first["resultId"]}
     client.close()
 
@@ -141,7 +161,9 @@ def test_unchanged_pulls_say_so(vault_home: Home) -> None:
 def test_hover_explains_a_finding_and_a_reference_without_a_value(client: Client) -> None:
     token = github_token()
     client.home.store("API_KEY", token)
-    (client.home.project / "locum.toml").write_text('[secrets.API_KEY]\ndescription = "the key of the API"\ndocs = "https://example.com/rotate"\n')
+    (client.home.project / "locum.toml").write_text(
+        '[secrets.API_KEY]\ndescription = "the key of the API"\ndocs = "https://example.com/rotate"\n'
+    )
     uri = client.open("app.py", f'a = "{token}"\nb = "locum://API_KEY"\nc = "locum://OTHER"\n')
 
     def hover(line: int) -> str:
@@ -158,7 +180,9 @@ def test_hover_explains_a_finding_and_a_reference_without_a_value(client: Client
 def test_completion_names_what_is_declared(client: Client) -> None:
     (client.home.project / "locum.toml").write_text("[secrets.API_KEY]\n[secrets.OTHER_KEY]\n")
     uri = client.open("app.py", 'a = "locum://"\n')
-    items = client.request("textDocument/completion", {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 13}})
+    items = client.request(
+        "textDocument/completion", {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 13}}
+    )
     assert [item["label"] for item in items] == ["locum://API_KEY", "locum://OTHER_KEY"]
 
 
@@ -166,7 +190,7 @@ def test_actions(client: Client) -> None:
     uri = client.open("app.py", f'A = "{github_token()}"\nB = "{github_token()}"\n')
     said = client.diagnostics(uri)
     actions = client.actions(uri, said[0])
-    assert [action["title"] for action in actions][0].startswith("Move ")
+    assert actions[0]["title"].startswith("Move ")
     assert actions[0]["isPreferred"]
     assert actions[0]["command"]["command"] == "locum.moveToVault"
     assert set(actions[0]["data"]) == {"uri", "version", "fingerprint"}
@@ -181,13 +205,17 @@ def test_ignoring_adds_a_comment_and_silences(client: Client) -> None:
     uri = client.open("app.py", f'A = "{github_token()}"\n')
     (said,) = client.diagnostics(uri)
     (ignore,) = [a for a in client.actions(uri, said) if a["command"]["command"] == "locum.ignore"]
-    assert client.request("workspace/executeCommand", {"command": "locum.ignore", "arguments": ignore["command"]["arguments"]}) == {"applied": True}
+    assert client.request(
+        "workspace/executeCommand", {"command": "locum.ignore", "arguments": ignore["command"]["arguments"]}
+    ) == {"applied": True}
     assert client.texts[uri].text.endswith("  # locum:allow\n")
     assert client.diagnostics(uri) == []
 
 
 def test_tasks_are_listed_from_the_manifest(client: Client) -> None:
-    (client.home.project / "locum.toml").write_text('[secrets.K]\n[tasks.test]\ncommand = ["true"]\nsecrets = ["K"]\n[tasks.none]\n')
+    (client.home.project / "locum.toml").write_text(
+        '[secrets.K]\n[tasks.test]\ncommand = ["true"]\nsecrets = ["K"]\n[tasks.none]\n'
+    )
     listed = client.request("workspace/executeCommand", {"command": "locum.tasks", "arguments": []})
     assert listed == {"tasks": [{"name": "test", "folder": client.home.project.as_uri(), "secrets": ["K"]}]}
     command = client.request("workspace/executeCommand", {"command": "locum.runTask", "arguments": ["test"]})
@@ -202,7 +230,11 @@ def test_every_request_is_answered(pushed: Client) -> None:
     assert pushed.ask("textDocument/nonsense", ...)["error"]["code"] == -32601
     assert pushed.ask("textDocument/hover", {"textDocument": 7})["error"]["code"] in {-32602, -32603}
     assert pushed.ask("textDocument/codeAction", None)["error"]["code"] in {-32602, -32603}
-    assert pushed.ask("workspace/executeCommand", {"command": "locum.nonsense"})["error"]["code"] in {-32601, -32602, -32603}
+    assert pushed.ask("workspace/executeCommand", {"command": "locum.nonsense"})["error"]["code"] in {
+        -32601,
+        -32602,
+        -32603,
+    }
     for arguments in ([], [1], [{}], [{"uri": 1}], [{"uri": "x", "fingerprint": "y"}, 2], [{"jsonrpc": "2.0"}]):
         answer = pushed.ask("workspace/executeCommand", {"command": "locum.moveToVault", "arguments": arguments})
         assert "error" in answer, arguments
@@ -290,7 +322,10 @@ def test_leases_are_told_when_a_broker_runs(vault_home: Home) -> None:
     terminal.answer()
     leases = client.wait_note("locum/leases", lambda p: len(p["leases"]) == 1)["leases"]
     assert leases[0]["env"] == ["API_KEY"]
-    assert client.request("workspace/executeCommand", {"command": "locum.leases", "arguments": []})["leases"][0]["id"] == leases[0]["id"]
+    assert (
+        client.request("workspace/executeCommand", {"command": "locum.leases", "arguments": []})["leases"][0]["id"]
+        == leases[0]["id"]
+    )
     client.request("workspace/executeCommand", {"command": "locum.revokeLease", "arguments": [leases[0]["id"]]})
     assert terminal.wait() == 143
     assert client.wait_note("locum/leases", lambda p: p["leases"] == [])
@@ -302,7 +337,7 @@ def test_approvals_through_the_server(vault_home: Home, answer: str | None, code
     vault_home.store("API_KEY", "a value of eleven")
     vault_home.run("broker", "stop")
     client = Client(vault_home, approvals="server")
-    client.answers["window/showMessageRequest"] = lambda params: answer and {"title": answer}
+    client.answers["window/showMessageRequest"] = lambda _: answer and {"title": answer}
     assert wait_until(lambda: vault_home.json("broker", "status").get("control") is True)
     vault_home.run("run", "--secret", "API_KEY", "--", "true", check=code)
     (asked,) = [request["params"] for request in client.requests if request["method"] == "window/showMessageRequest"]
@@ -315,7 +350,9 @@ def test_approvals_with_our_own_request(vault_home: Home) -> None:
     vault_home.store("API_KEY", "a value of eleven")
     vault_home.run("broker", "stop")
     client = Client(vault_home, PUSH | {"experimental": {"locum": {"approve": True}}}, approvals="server")
-    client.answers["locum/approve"] = lambda params: {"decision": "allow" if params["names"] == ["locum://API_KEY"] else "deny"}
+    client.answers["locum/approve"] = lambda params: {
+        "decision": "allow" if params["names"] == ["locum://API_KEY"] else "deny"
+    }
     assert wait_until(lambda: vault_home.json("broker", "status").get("control") is True)
     vault_home.run("run", "--secret", "API_KEY", "--", "true")
     client.close()
@@ -344,7 +381,10 @@ def test_no_value_in_anything_that_the_server_says(vault_home: Home) -> None:
     client.fix(uri, said[0])
     client.ask("textDocument/hover", {"textDocument": tokens[0], "position": tokens[1]})
     client.ask("workspace/executeCommand", {"command": tokens[2], "arguments": [tokens[0]]})
-    client.ask("workspace/executeCommand", {"command": "locum.moveToVault", "arguments": [{"uri": tokens[0], "fingerprint": tokens[1]}]})
+    client.ask(
+        "workspace/executeCommand",
+        {"command": "locum.moveToVault", "arguments": [{"uri": tokens[0], "fingerprint": tokens[1]}]},
+    )
     client.notify("textDocument/didChange", {"textDocument": tokens[0]})
     client.notify("$/" + tokens[0], {"x": tokens[1]})
     client.close()

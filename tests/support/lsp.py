@@ -7,13 +7,11 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
-
-from support.home import Home
 
 from locum.text.edits import Edit, apply_edits
 from locum.text.source import PositionEncoding, SourceText
+from support.home import Home
 
 Json = dict[str, Any]
 
@@ -30,7 +28,11 @@ PUSH: Json = {  # what Neovim 0.11 says, as far as we ask
 }
 PULL: Json = {  # what VS Code says, as far as we ask
     "general": {"positionEncodings": ["utf-16"]},
-    "workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": True}, "diagnostics": {"refreshSupport": True}},
+    "workspace": {
+        "applyEdit": True,
+        "workspaceEdit": {"documentChanges": True},
+        "diagnostics": {"refreshSupport": True},
+    },
     "textDocument": {
         "diagnostic": {"dynamicRegistration": True},
         "publishDiagnostics": {"codeDescriptionSupport": True, "dataSupport": True},
@@ -44,7 +46,9 @@ PULL: Json = {  # what VS Code says, as far as we ask
 class Client:
     """One server process. `answers` gives the results of the server's own requests, by method."""
 
-    def __init__(self, home: Home, capabilities: Mapping[str, Any] = PUSH, *, approvals: str = "client", start: bool = True) -> None:
+    def __init__(
+        self, home: Home, capabilities: Mapping[str, Any] = PUSH, *, approvals: str = "client", start: bool = True
+    ) -> None:
         self.home = home
         self.process = subprocess.Popen(
             home.command("lsp"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home.env, cwd=home.project,
@@ -67,7 +71,13 @@ class Client:
             folder = {"uri": home.project.as_uri(), "name": "project"}
             result = self.request(
                 "initialize",
-                {"processId": None, "rootUri": folder["uri"], "workspaceFolders": [folder], "capabilities": dict(capabilities), "initializationOptions": {"approvals": approvals}},
+                {
+                    "processId": None,
+                    "rootUri": folder["uri"],
+                    "workspaceFolders": [folder],
+                    "capabilities": dict(capabilities),
+                    "initializationOptions": {"approvals": approvals},
+                },
             )
             self.capabilities: Json = result["capabilities"]
             self.encoding = self.capabilities.get("positionEncoding", "utf-16")
@@ -90,7 +100,9 @@ class Client:
         self._last += 1
         number = self._last
         self._results[number] = queue.Queue()
-        self.send({"jsonrpc": "2.0", "id": number, "method": method} | ({"params": params} if params is not ... else {}))
+        self.send(
+            {"jsonrpc": "2.0", "id": number, "method": method} | ({"params": params} if params is not ... else {})
+        )
         return self._results[number].get(timeout=timeout)
 
     def request(self, method: str, params: Any, timeout: float = 30) -> Any:
@@ -113,21 +125,28 @@ class Client:
     def open(self, name: str, text: str, language: str = "python", *, uri: str = "") -> str:
         uri = uri or (self.home.project / name).as_uri()
         self.texts[uri], self.versions[uri] = SourceText(text), 1
-        self.notify("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": language, "version": 1, "text": text}})
+        self.notify(
+            "textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": language, "version": 1, "text": text}}
+        )
         return uri
 
     def change(self, uri: str, *changes: Json, text: str | None = None) -> None:
         self.versions[uri] += 1
         if text is not None:
             self.texts[uri], changes = SourceText(text), ({"text": text},)
-        self.notify("textDocument/didChange", {"textDocument": {"uri": uri, "version": self.versions[uri]}, "contentChanges": list(changes)})
+        self.notify(
+            "textDocument/didChange",
+            {"textDocument": {"uri": uri, "version": self.versions[uri]}, "contentChanges": list(changes)},
+        )
 
     def diagnostics(self, uri: str) -> list[Json]:
         """Return the diagnostics of the newest version: pulled or awaited."""
         if "diagnosticProvider" in self.capabilities:
             return self.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})["items"]
         wanted = self.versions[uri]
-        note = self.wait_note("textDocument/publishDiagnostics", lambda p: p["uri"] == uri and p.get("version") == wanted)
+        note = self.wait_note(
+            "textDocument/publishDiagnostics", lambda p: p["uri"] == uri and p.get("version") == wanted
+        )
         return note["diagnostics"]
 
     def wait_note(self, method: str, fits: Callable[[Any], bool] = lambda _: True, timeout: float = 20) -> Any:
@@ -144,33 +163,48 @@ class Client:
 
     def text_at(self, uri: str, place: Json) -> str:
         source = self.texts[uri]
-        start, end = (source.offset(place[end]["line"], place[end]["character"], self.encoding) for end in ("start", "end"))
+        start, end = (
+            source.offset(place[end]["line"], place[end]["character"], self.encoding) for end in ("start", "end")
+        )
         return source.text[start:end]
 
     def actions(self, uri: str, diagnostic: Json, **context: Any) -> list[Json]:
-        params = {"textDocument": {"uri": uri}, "range": diagnostic["range"], "context": {"diagnostics": [diagnostic], **context}}
+        params = {
+            "textDocument": {"uri": uri},
+            "range": diagnostic["range"],
+            "context": {"diagnostics": [diagnostic], **context},
+        }
         return self.request("textDocument/codeAction", params) or []
 
     def fix(self, uri: str, diagnostic: Json) -> Json:
         """Run the preferred action's command."""
         (action,) = [action for action in self.actions(uri, diagnostic) if action.get("isPreferred")]
-        return self.request("workspace/executeCommand", {"command": action["command"]["command"], "arguments": action["command"]["arguments"]})
+        return self.request(
+            "workspace/executeCommand",
+            {"command": action["command"]["command"], "arguments": action["command"]["arguments"]},
+        )
 
     def apply(self, params: Any) -> Json:
         """Apply a workspace edit as an editor does: all of it or nothing, versions checked."""
         edit = params["edit"]
-        changes = [(c["textDocument"]["uri"], c["textDocument"].get("version"), c["edits"]) for c in edit.get("documentChanges", [])]
+        changes = [
+            (c["textDocument"]["uri"], c["textDocument"].get("version"), c["edits"])
+            for c in edit.get("documentChanges", [])
+        ]
         changes += [(uri, None, edits) for uri, edits in edit.get("changes", {}).items()]
         if any(uri not in self.texts or version not in {None, self.versions[uri]} for uri, version, _ in changes):
             return {"applied": False}
         for uri, _, edits in changes:
             source = self.texts[uri]
             plain = [
-                Edit(*(source.offset(e["range"][end]["line"], e["range"][end]["character"], self.encoding) for end in ("start", "end")), e["newText"])
+                Edit(self._offset(source, e["range"]["start"]), self._offset(source, e["range"]["end"]), e["newText"])
                 for e in edits
             ]
             self.change(uri, text=apply_edits(source.text, plain))
         return {"applied": True}
+
+    def _offset(self, source: SourceText, position: Json) -> int:
+        return source.offset(position["line"], position["character"], self.encoding)
 
     # -- the other end ----------------------------------------------------------------------------------------
 
@@ -200,7 +234,10 @@ class Client:
         elif "id" in message:
             self.requests.append(message)
             answer = self.answers.get(message["method"], lambda _: None)
-            threading.Thread(target=lambda: self.send({"jsonrpc": "2.0", "id": message["id"], "result": answer(message["params"])}), daemon=True).start()
+            threading.Thread(
+                target=lambda: self.send({"jsonrpc": "2.0", "id": message["id"], "result": answer(message["params"])}),
+                daemon=True,
+            ).start()
         else:
             with self._changed:
                 self.notes.append(message)

@@ -8,7 +8,9 @@ from locum.lsp.documents import Snapshot
 from locum.text.edits import Edit
 
 MARKER = "locum:allow"
-_SLASHES = "javascript typescript javascriptreact typescriptreact go rust java kotlin csharp c cpp swift php scala dart jsonc groovy"
+_SLASHES = (
+    "javascript typescript javascriptreact typescriptreact go rust java kotlin csharp c cpp swift php scala dart jsonc"
+)
 _HASHES = (
     "python ruby shellscript sh bash zsh yaml toml dotenv env dockerfile perl r makefile terraform hcl powershell elixir nix"
     " conf ini properties fish"
