@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.home import Home, canary
 
 
@@ -30,7 +31,9 @@ def test_help_names_every_command(home: Home) -> None:
         assert f"\n  {command} " in text
 
 
-@pytest.mark.parametrize("command", ["tour", "scan", "run", "secret", "vault", "lease", "audit", "broker", "lsp", "init", "explain"])
+@pytest.mark.parametrize(
+    "command", ["tour", "scan", "run", "secret", "vault", "lease", "audit", "broker", "lsp", "init", "explain"]
+)
 def test_every_command_has_help(home: Home, command: str) -> None:
     assert "Usage:" in home.run(command, "--help").stdout
 
@@ -143,7 +146,9 @@ def test_broker_starts_once_and_stops(vault_home: Home) -> None:
 
 def test_many_starters_get_one_broker(vault_home: Home) -> None:
     processes = [
-        subprocess.Popen(vault_home.command("secret", "list"), env=vault_home.env, cwd=vault_home.project, stdout=subprocess.PIPE)
+        subprocess.Popen(
+            vault_home.command("secret", "list"), env=vault_home.env, cwd=vault_home.project, stdout=subprocess.PIPE
+        )
         for _ in range(8)
     ]
     assert [process.wait(60) for process in processes] == [0] * 8
@@ -154,7 +159,9 @@ def test_the_broker_takes_nothing_from_the_callers_python(vault_home: Home) -> N
     evil = vault_home.project / "evil"
     evil.mkdir()
     for name in ("json.py", "keyring.py", "cryptography.py", "sitecustomize.py", "usercustomize.py"):
-        (evil / name).write_text(f"open({str(vault_home.project / 'owned')!r}, 'a').write(__name__)\nraise ImportError\n")
+        (evil / name).write_text(
+            f"open({str(vault_home.project / 'owned')!r}, 'a').write(__name__)\nraise ImportError\n"
+        )
     subprocess.run(
         ["sh", "-c", 'exec "$@"', "sh", *vault_home.command("broker", "stop")], env=vault_home.env, cwd=vault_home.project, check=True,
     )  # fmt: skip

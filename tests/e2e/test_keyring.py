@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.home import Home, canary
 
 pytestmark = pytest.mark.keyring
@@ -26,7 +27,13 @@ class Desktop:
 
     def __init__(self, home: Home, folder: Path) -> None:
         self.home = home
-        names = {"HOME": "u", "XDG_RUNTIME_DIR": "run", "XDG_DATA_HOME": "share", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
+        names = {
+            "HOME": "u",
+            "XDG_RUNTIME_DIR": "run",
+            "XDG_DATA_HOME": "share",
+            "XDG_CONFIG_HOME": "config",
+            "XDG_CACHE_HOME": "cache",
+        }
         self.env = home.env | {name: str(folder / place) for name, place in names.items()}
         for place in names.values():
             (folder / place).mkdir(mode=0o700)
@@ -36,8 +43,14 @@ class Desktop:
 
     def session(self, script: str, *, unlock: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in a D-Bus session with a keyring; LOCUM stands for our command."""
-        start = "printf pw | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1\n" if unlock else ""
-        lines = start + script.replace("LOCUM", self.locum) + f"\ncode=$?\n{self.locum} broker stop >/dev/null\nexit $code"
+        start = (
+            "printf pw | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1\n"
+            if unlock
+            else ""
+        )
+        lines = (
+            start + script.replace("LOCUM", self.locum) + f"\ncode=$?\n{self.locum} broker stop >/dev/null\nexit $code"
+        )
         return subprocess.run(
             ["dbus-run-session", "--", "bash", "-c", lines], env=self.env | env, cwd=self.home.project, capture_output=True, text=True,
             timeout=90, start_new_session=True,
@@ -74,7 +87,9 @@ def test_init_chooses_the_keyring(desktop: Desktop) -> None:
 
 def test_a_locked_keyring_is_told_in_time(desktop: Desktop) -> None:
     desktop.session("LOCUM vault init --keyring")
-    done = desktop.session("gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; LOCUM secret list", unlock=False)
+    done = desktop.session(
+        "gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; LOCUM secret list", unlock=False
+    )
     assert done.returncode == 3
     assert "keyring is locked" in done.stderr
     assert "Unlock it" in done.stderr
@@ -84,7 +99,14 @@ def test_a_locked_keyring_is_told_in_time(desktop: Desktop) -> None:
 def test_no_bus_is_told_and_nothing_weaker_is_used(desktop: Desktop, address: str) -> None:
     desktop.session("LOCUM vault init --keyring && printf x1234567 | LOCUM secret set API_KEY --stdin")
     env = desktop.env | ({"DBUS_SESSION_BUS_ADDRESS": address} if address else {})
-    done = subprocess.run(desktop.home.command("secret", "list"), env=env, cwd=desktop.home.project, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        desktop.home.command("secret", "list"),
+        env=env,
+        cwd=desktop.home.project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     desktop.home.close()
     assert done.returncode == 3
     assert "no keyring answers here" in done.stderr
@@ -104,10 +126,14 @@ def test_a_planted_backend_never_runs(desktop: Desktop, tmp_path: Path) -> None:
     """Neither an environment variable, nor keyring's configuration file, nor a Python path of the caller is honoured."""
     evil = tmp_path / "evil"
     evil.mkdir()
-    (evil / "planted.py").write_text(f"open({str(tmp_path / 'owned')!r}, 'w')\nfrom keyring.backends.null import Keyring\n")
+    (evil / "planted.py").write_text(
+        f"open({str(tmp_path / 'owned')!r}, 'w')\nfrom keyring.backends.null import Keyring\n"
+    )
     for base in (Path(desktop.env["XDG_CONFIG_HOME"]), Path(desktop.env["HOME"]) / ".config"):
         (base / "python_keyring").mkdir(parents=True)
-        (base / "python_keyring" / "keyringrc.cfg").write_text(f"[backend]\ndefault-keyring=planted.Keyring\nkeyring-path={evil}\n")
+        (base / "python_keyring" / "keyringrc.cfg").write_text(
+            f"[backend]\ndefault-keyring=planted.Keyring\nkeyring-path={evil}\n"
+        )
     done = desktop.session(
         "LOCUM vault init --keyring && LOCUM secret list", PYTHON_KEYRING_BACKEND="planted.Keyring",
         PYTHONPATH=desktop.env["PYTHONPATH"] + ":" + str(evil),
@@ -133,7 +159,9 @@ def test_the_key_is_in_no_argument(desktop: Desktop, tmp_path: Path) -> None:
     done = tmp_path / "done"
     with subprocess.Popen([sys.executable, "-c", WATCH, str(done)], stdout=subprocess.PIPE) as watcher:
         try:
-            shown = desktop.session("LOCUM vault init --keyring; secret-tool search --all service locum 2>&1 | grep '^secret' | cut -d' ' -f3")
+            shown = desktop.session(
+                "LOCUM vault init --keyring; secret-tool search --all service locum 2>&1 | grep '^secret' | cut -d' ' -f3"
+            )
         finally:
             done.touch()
             seen = watcher.communicate(timeout=30)[0].decode(errors="replace")

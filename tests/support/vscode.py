@@ -162,7 +162,9 @@ class VSCode:
         """Wait until a terminal shows `text`, wherever its lines are broken."""
         end = time.monotonic() + seconds
         while "".join(text.split()) not in "".join(self.terminal_text().split()):
-            assert time.monotonic() < end, f"no {text!r} within {seconds} s; the terminal shows:\n{self.terminal_text()}"
+            assert time.monotonic() < end, (
+                f"no {text!r} within {seconds} s; the terminal shows:\n{self.terminal_text()}"
+            )
             time.sleep(0.1)
         return self.terminal_text()
 
