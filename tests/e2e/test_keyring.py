@@ -18,8 +18,19 @@ from support.home import Home, canary
 pytestmark = pytest.mark.keyring
 
 MISSING = [name for name in ("gnome-keyring-daemon", "dbus-run-session") if shutil.which(name) is None]
-if MISSING and not os.environ.get("LOCUM_REQUIRE_BED"):
+if MISSING and os.environ.get("LOCUM_REQUIRE_BED") != "1":
     pytest.skip(f"not installed: {', '.join(MISSING)}", allow_module_level=True)
+
+
+DIRECTLY = """
+import errno, os, sys
+from pathlib import Path
+from locum.errors import LocumError
+from locum.secret import SecretBytes
+from locum.vaults.local.keyslots import KeyFileSlot, KeyringSlot
+from locum.vaults.local.store import LocalVault
+vault = LocalVault(Path(os.environ["LOCUM_HOME"]) / "own" / "vault.locum")
+"""
 
 
 class Desktop:
@@ -40,6 +51,12 @@ class Desktop:
         for name in ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"):
             self.env.pop(name, None)
         self.locum = " ".join(home.command())
+
+    def python(self, name: str, text: str) -> str:
+        """Write a program that uses the vault directly; return its command line for a script."""
+        place = self.home.project / f"{name}.py"
+        place.write_text(DIRECTLY + text)
+        return f"{sys.executable} {place}"
 
     def session(self, script: str, *, unlock: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a shell script in a D-Bus session with a keyring; LOCUM stands for our command."""
@@ -155,7 +172,7 @@ sys.stdout.buffer.write(b"\\n".join(seen))
 """
 
 
-def test_the_key_is_in_no_argument(desktop: Desktop, tmp_path: Path) -> None:
+def test_the_key_is_in_no_argument_and_no_environment(desktop: Desktop, tmp_path: Path) -> None:
     done = tmp_path / "done"
     with subprocess.Popen([sys.executable, "-c", WATCH, str(done)], stdout=subprocess.PIPE) as watcher:
         try:
@@ -169,3 +186,72 @@ def test_the_key_is_in_no_argument(desktop: Desktop, tmp_path: Path) -> None:
     assert len(key) == 44
     assert "keyring_probe.py store" in seen
     assert key not in seen
+
+
+def test_a_fresh_process_opens_it(desktop: Desktop) -> None:
+    made = desktop.python(
+        "made", "vault.create(KeyringSlot()); vault.unlock(); vault.put('A', SecretBytes(b'x'), must_be_new=True)"
+    )
+    again = desktop.python("again", "print(vault.unlock(), bytes(vault.get('A').view()))")
+    done = desktop.session(f"{made} && {again}")
+    assert done.stdout.strip() == "keyring b'x'", done.stderr
+
+
+def test_a_second_keyring_slot_leaves_the_first_its_key(desktop: Desktop) -> None:
+    """Also when the disk is full at that moment: what opened the vault before still opens it, and no key is left over."""
+    script = desktop.python("slots", """
+vault.create(KeyringSlot())
+vault.unlock()
+sync = os.fsync
+def full(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
+os.fsync = full
+try:
+    vault.add_slot(KeyringSlot())
+except LocumError as error:
+    print(error.code)
+os.fsync = sync
+print(LocalVault(vault._place.path).unlock())
+vault.add_slot(KeyringSlot())
+print(LocalVault(vault._place.path).unlock())
+""")  # fmt: skip
+    done = desktop.session(f"{script} && secret-tool search --all service locum 2>/dev/null | grep -c '^secret'")
+    assert done.stdout.split() == ["vault.io", "keyring", "keyring", "2"], done.stderr
+
+
+def test_a_vault_that_could_not_be_made_leaves_no_key(desktop: Desktop) -> None:
+    script = desktop.python("full", """
+def full(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
+os.fsync = full
+try:
+    vault.create(KeyringSlot())
+except LocumError as error:
+    print(error.code, vault.exists())
+""")  # fmt: skip
+    done = desktop.session(f"{script}; secret-tool search --all service locum 2>/dev/null | grep -c '^secret'")
+    assert done.stdout.split() == ["vault.io", "False", "0"], done.stderr
+
+
+def test_a_dead_display_is_told(desktop: Desktop) -> None:
+    """The keyring is locked and has nowhere to ask for its password."""
+    desktop.session("LOCUM vault init --keyring")
+    done = desktop.session(
+        "gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; LOCUM secret list", unlock=False,
+        DISPLAY=":4242", WAYLAND_DISPLAY="dead-4242",
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "keyring is locked" in done.stderr
+    assert "Unlock it" in done.stderr
+
+
+def test_one_working_slot_is_enough(desktop: Desktop) -> None:
+    """A key file that a person added opens the vault where there is no keyring; and only such a one."""
+    made = desktop.python(
+        "made",
+        "vault.create(KeyringSlot()); vault.unlock(); vault.add_slot(KeyFileSlot(vault._place.path.parent / 'key'))",
+    )
+    assert desktop.session(made).returncode == 0
+    command = desktop.python("again", "print(vault.unlock())").split()
+    done = subprocess.run(command, env=desktop.env, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "key-file", done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import random
 from collections.abc import Callable
@@ -52,6 +53,13 @@ def rewritten(lines: list[bytes], number: int, **changes: Any) -> list[bytes]:
     ).hexdigest()
     line = json.dumps(record, separators=(",", ":"), sort_keys=True).encode() + b"\n"
     return [*lines[:number], line, *lines[number + 1 :]]
+
+
+def signed_as_anchor(lines: list[bytes], number: int) -> list[bytes]:
+    """Begin a segment whose key is the one that signs anchors."""
+    changed = rewritten(lines, number, unmapped={"segment": b"anchor".hex()})
+    mac = hmac.digest(bytes(derive(b"anchor").view()), json.loads(changed[number])["hash"].encode(), "sha256").hex()
+    return rewritten(changed, number, mac=mac)
 
 
 def edited(lines: list[bytes], number: int) -> list[bytes]:
@@ -168,8 +176,6 @@ def tail_replaced(log: Path) -> None:
 
 
 def honest_anchor(log: Path) -> str:
-    import hmac
-
     last = json.loads(lines_of(log)[-1])
     text = f"{last['metadata']['sequence']} {last['hash']}"
     return f"{text} {hmac.digest(bytes(derive(b'anchor').view()), text.encode(), 'sha256').hex()}\n"

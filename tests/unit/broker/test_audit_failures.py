@@ -39,6 +39,26 @@ def test_what_cannot_be_written_is_an_error_and_leaves_no_trace(
     assert [record["unmapped"].get("lease") for record in read_records(path)] == [None, "before", "after"]
 
 
+def test_the_anchor_never_runs_ahead_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut an anchor that vouches for records that were not on disk yet would look like an attack."""
+    steps: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def syncing(descriptor: int) -> None:
+        steps.append("sync " + Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    def replacing(source: Any, target: Any) -> None:
+        steps.append("replace " + Path(target).name)
+        replace(source, target)
+
+    writer = AuditLog(tmp_path / "audit.jsonl", derive)
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", replacing)
+    writer.append("lease.grant", ok=True, durable=True)
+    assert steps == ["sync audit.jsonl", "sync audit.anchor.tmp", "replace audit.anchor"]
+
+
 def test_half_a_record_that_cannot_be_taken_back_ends_the_segment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,7 +72,7 @@ class Envelope:
                 _id(body["vault"]), _count(body["epoch"]), _count(body["generation"]), slots, _record(body["index"]),
                 {record.id: record for record in records},
             )  # fmt: skip
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise corrupt() from None
 
     def check(self, raw: bytes, data_key: SecretBytes) -> None:
