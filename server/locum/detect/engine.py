@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -190,10 +190,9 @@ def _findings(
     findings: list[Finding] = []
     for c in candidates:
         assigned = c.name
-        place = bisect_right(secrets, (c.name_start, len(data))) - 1
-        inside = place >= 0 and secrets[place][1] > c.name_start
-        meets = place + 1 < len(secrets) and secrets[place + 1][0] < c.name_start + len(assigned)
-        if assigned and (inside or (meets and secrets[place + 1][0] < c.start) or not is_name(assigned)):
+        name_end = min(c.name_start + len(assigned), c.start)
+        before = bisect_left(secrets, (name_end,)) - 1
+        if (before >= 0 and secrets[before][1] > c.name_start) or not is_name(assigned):
             assigned = b""  # what stands there is a secret itself, and must not be shown as a name
         name = variable(assigned, c.rule.secret_name, generic=c.rule.generic)
         why = (f"assigned to {assigned.decode('ascii', 'replace')}", *c.why) if assigned and c.rule.generic else c.why

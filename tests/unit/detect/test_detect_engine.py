@@ -70,13 +70,17 @@ def test_no_finding_holds_a_value() -> None:
         f'password_{values[0]} = "{values[1]}"',
         f"{values[2]}_token: {values[3]}",
     ]
+    keys = ["AKIA" + characters(SOURCE, "b32", 16).translate(str.maketrans("234567", "QWERTY")) for _ in range(9)]
+    lines += [
+        f"{key}: {value}" for key, value in zip(keys, tokens, strict=False)
+    ]  # these would pass for names by their looks
     lines += [f"{value}={other}" for value, other in pairwise(tokens)]
     data = "\n".join(lines).encode()
     for engine in ENGINES:
         found = engine.scan(data).findings
         assert len(found) > 50
         shown = repr(found)
-        assert not [value for value in (*values, *(text[4:] for text in tokens)) if value in shown]
+        assert not [value for value in (*values, *(text[4:] for text in (*tokens, *keys))) if value in shown]
 
 
 def test_the_specific_rule_wins_over_the_generic() -> None:
@@ -89,7 +93,8 @@ def test_the_specific_rule_wins_over_the_generic() -> None:
 def test_a_wrong_checksum_lowers_confidence_and_is_still_said() -> None:
     right = token()
     wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
-    (finding,) = default_engine().scan(wrong.encode()).findings
+    (finding,) = default_engine().scan(f'token = "{wrong}"'.encode()).findings
+    assert finding.rule == "github-pat"
     assert (finding.confidence, finding.why) == ("medium", ("prefix ghp_", "checksum wrong"))
 
 
@@ -150,3 +155,18 @@ def test_a_rule_may_be_replaced() -> None:
     )
     data = b"x acme_" + b"qwhrtzpsdk"
     assert spans(Engine(Pack([rule])).scan(data).findings) == [("ours", 2, 17)]
+
+
+@pytest.mark.parametrize("text", [b"acme_qwhrtzpsdk", b"x-acme_qwhrtzpsdk", b"xx-acme_qwhrtzpsdk x-acme_qwhrtzpsdk"])
+def test_a_match_may_begin_before_its_anchor(text: bytes) -> None:
+    rule = replace(
+        PACK.rules["npm-access-token"],
+        anchors=("acme_",),
+        regex="(?:x{1,2}-)?acme_[a-z]{10}",
+        min_entropy=0.0,
+        lookback=3,
+    )
+    pack = Pack([rule])
+    assert len(brute_force(pack, text)) == text.count(b"acme_")
+    for name in ("ahocorasick", "trie"):
+        assert spans(Engine(pack, name).scan(text).findings) == brute_force(pack, text)
