@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 
@@ -11,9 +9,6 @@ import click
 @click.option("--stdio", is_flag=True, help="Speak over standard input and output (the only way there is).")
 def lsp(stdio: bool) -> None:  # noqa: ARG001 - the flag that editors pass; there is no other transport
     """Serve an editor. Editors start this; see `locum init`."""
-    from locum.lsp.warmup import load
+    from locum.lsp.main import main
 
-    load()
-    from locum.lsp.server import run
-
-    os._exit(run())  # threads that wait for a broker or a keyring must not keep a finished server alive
+    main()

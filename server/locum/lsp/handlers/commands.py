@@ -12,9 +12,7 @@ from pygls.uris import to_fs_path
 from locum.errors import LocumError, UsageProblem
 from locum.lsp.convert import to_edits
 from locum.lsp.ignore import ignore_edit
-from locum.lsp.moves import NEXT_VERSION_SECONDS, Change, Moved, move, workspace_edit
 from locum.lsp.protocol import LocumServer, guard
-from locum.workspace.project import Project, load_manifest
 
 MOVE = "locum.moveToVault"
 MOVE_ALL = "locum.moveAllToVault"
@@ -39,6 +37,8 @@ def register(server: LocumServer) -> None:
 @guard
 async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     """`locum.moveToVault [{uri, version, fingerprint}]`: store, read back, edit, declare."""
+    from locum.lsp.moves import move  # with the idioms of all languages: when the first fix is chosen
+
     target = _target(arguments)
     moved = await asyncio.shield(asyncio.ensure_future(move(ls, _text(target, "uri"), _text(target, "fingerprint"))))
     if moved.applied:
@@ -62,13 +62,15 @@ async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 
 async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
+    from locum.lsp.moves import NEXT_VERSION_SECONDS, move
+
     names: list[str] = []
     refused: dict[str, str] = {}
     while (check := ls.session.check(uri)) is not None:
         todo = [finding for finding in check.findings if finding.fingerprint not in refused]
         if not todo:
             break
-        moved: Moved = await move(ls, uri, todo[-1].fingerprint)  # from the end, so that the places before it stay
+        moved = await move(ls, uri, todo[-1].fingerprint)  # from the end, so that the places before it stay
         if not moved.applied:
             refused[todo[-1].fingerprint] = moved.reason
         elif not await ls.session.next_version(uri, check.snapshot.version, NEXT_VERSION_SECONDS):
@@ -82,6 +84,8 @@ async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
 @guard
 async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     """`locum.ignore [{uri, fingerprint}]`: add a comment to the finding's line."""
+    from locum.lsp.moves import Change, workspace_edit
+
     target = _target(arguments)
     uri = _text(target, "uri")
     check, document = ls.session.check(uri), ls.documents.open_document(uri)
@@ -100,6 +104,8 @@ async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 @guard
 def tasks(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
     """`locum.tasks`: the tasks of each workspace folder's locum.toml, with the names of their secrets."""
+    from locum.workspace.project import Project, load_manifest
+
     listed: list[dict[str, Any]] = []
     for uri, folder in ls.documents.folders.items():
         path = to_fs_path(folder.uri)
