@@ -26,8 +26,8 @@ from locum.detect.suppress import Markers
 
 MAX_FINDINGS = 500
 """A file with more than this many is not read by anybody; the result is then marked as cut short."""
-_ENOUGH = 2 * MAX_FINDINGS
-"""Values after which layer 2 stops: more than enough, since only some are dropped as overlaps or by markers."""
+_ENOUGH = MAX_FINDINGS * 5 // 4
+"""Values after which layer 2 stops: some are dropped as overlaps or by markers."""
 _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 
