@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,4 +160,38 @@ def test_where_there_is_no_safe_edit_it_says_why(client: Client) -> None:
     result = client.fix(uri, client.diagnostics(uri)[0])
     assert result["applied"] is False
     assert "Go" in result["reason"] or "go" in result["reason"]
+    assert names(client.home) == []
+
+
+def test_a_file_that_was_closed_and_opened_with_another_text_is_not_touched(client: Client) -> None:
+    """Versions begin anew with each opening, so a version number alone does not name a text."""
+    uri = client.open("app.py", f'TOKEN = "{github_token()}"\n')
+    (diagnostic,) = client.diagnostics(uri)
+    (action,) = [action for action in client.actions(uri, diagnostic) if action.get("isPreferred")]
+    params = {"command": "locum.moveToVault", "arguments": action["command"]["arguments"]}
+    answer: list[Any] = []
+    asking = threading.Thread(target=lambda: answer.append(client.request("workspace/executeCommand", params)))
+    asking.start()
+    client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
+    client.open("app.py", "important = 1\n" * 5)
+    asking.join(30)
+    if not answer[0]["applied"]:  # else the edit was made before the file was closed
+        assert client.texts[uri].text == "important = 1\n" * 5
+        assert names(client.home) == []
+
+
+def test_an_editor_that_answers_with_an_error_leaves_everything_as_it_was(client: Client) -> None:
+    client.fails.add("workspace/applyEdit")
+    uri = client.open("app.py", f'TOKEN = "{github_token()}"\n')
+    assert client.fix(uri, client.diagnostics(uri)[0])["applied"] is False
+    assert names(client.home) == []
+    assert len(messages(client)) == 1
+
+
+def test_an_open_manifest_that_is_broken_stops_it_before_anything_is_stored(client: Client) -> None:
+    client.open("locum.toml", "[secret.X]\n", "toml")
+    uri = client.open("app.py", f'TOKEN = "{github_token()}"\n')
+    result = client.fix(uri, client.diagnostics(uri)[0])
+    assert result["applied"] is False
+    assert "did you mean secrets?" in result["reason"]
     assert names(client.home) == []

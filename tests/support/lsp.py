@@ -61,6 +61,8 @@ class Client:
         self.texts: dict[str, SourceText] = {}
         self.versions: dict[str, int] = {}
         self.answers: dict[str, Callable[[Any], Any]] = {"workspace/applyEdit": self.apply}
+        self.fails: set[str] = set()
+        """Requests of the server that are answered with an error."""
         self._results: dict[Any, queue.Queue[Json]] = {}
         self._changed = threading.Condition()
         self._last = 0
@@ -233,15 +235,18 @@ class Client:
                 self._changed.notify_all()
         elif "id" in message:
             self.requests.append(message)
-            answer = self.answers.get(message["method"], lambda _: None)
-            threading.Thread(
-                target=lambda: self.send({"jsonrpc": "2.0", "id": message["id"], "result": answer(message["params"])}),
-                daemon=True,
-            ).start()
+            threading.Thread(target=self._reply, args=(message,), daemon=True).start()
         else:
             with self._changed:
                 self.notes.append(message)
                 self._changed.notify_all()
+
+    def _reply(self, message: Json) -> None:
+        answer = {"jsonrpc": "2.0", "id": message["id"]}
+        if message["method"] in self.fails:
+            self.send(answer | {"error": {"code": -32603, "message": "no"}})
+        else:
+            self.send(answer | {"result": self.answers.get(message["method"], lambda _: None)(message["params"])})
 
     def _drain(self) -> None:
         stream = self.process.stderr

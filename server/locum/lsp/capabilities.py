@@ -36,7 +36,7 @@ def resolve(params: types.InitializeParams) -> Client:
     def has(path: str) -> bool:
         return bool(get_capability(caps, path, None))
 
-    answers = has("window.show_message.message_action_item") or has("window.show_message")
+    answers = get_capability(caps, "window.show_message.message_action_item", None) is not None
     formats: Any = get_capability(caps, "text_document.hover.content_format", None) or ()
     return Client(
         pulls_diagnostics=has("text_document.diagnostic") and has("workspace.diagnostics.refresh_support"),

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -18,6 +19,10 @@ from pygls.workspace import TextDocument, Workspace
 
 from locum.text.source import PositionEncoding, SourceText, clamp_units, line_starts
 
+Stamp = tuple[int, int]
+"""Tells one text of one opening of a document from all others. A client's version numbers begin anew with each opening."""
+
+_openings = count()
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -26,6 +31,7 @@ class Snapshot:
     """One version of one document."""
 
     uri: str
+    stamp: Stamp
     version: int
     language: str
     path: str | None
@@ -43,6 +49,16 @@ class Document(TextDocument):
     """A document as the client edits it."""
 
     _starts: list[int] | None = None
+    _edits = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._opening = next(_openings)
+
+    @property
+    def stamp(self) -> Stamp:
+        """Name the text as it is now: this opening of the document, and how many edits it has had."""
+        return self._opening, self._edits
 
     @property
     def encoding(self) -> PositionEncoding:
@@ -52,12 +68,13 @@ class Document(TextDocument):
     def snapshot(self) -> Snapshot:
         """Return the document as it is now."""
         return Snapshot(
-            self.uri, self.version or 0, self.language_id or "",
+            self.uri, self.stamp, self.version or 0, self.language_id or "",
             self.path if self.uri.startswith("file:") else None, self._source or "", tuple(self._line_starts()),
         )  # fmt: skip
 
     def apply_change(self, change: Any) -> None:
         """Take one change of a didChange."""
+        self._edits += 1
         if not isinstance(change, types.TextDocumentContentChangePartial):
             self._source, self._starts = change.text, None
             return

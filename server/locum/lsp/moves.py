@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
 
 from locum.detect.finding import Finding
@@ -22,12 +23,13 @@ from locum.refs.manifest import add_secret, parse_manifest
 from locum.refs.reference import locum_reference
 from locum.rewrite.plan import Plan, Refusal
 from locum.rewrite.planner import choose_name, plan
+from locum.secret import SecretBytes
 from locum.text.edits import Edit
 from locum.workspace.project import read_manifest_text, write_manifest_text
 
 if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
-    from locum.lsp.documents import Document
+    from locum.lsp.documents import Document, Stamp
     from locum.lsp.protocol import LocumServer
 
 STORE_SECONDS = 60.0
@@ -76,36 +78,30 @@ class _Move:
         self._check = check
         self._finding = finding
         self._path, self._project = place_of(check.snapshot)
-        self._undo = ""
+        self._gave_up = False
 
     async def make(self) -> Moved:
-        manifest = await self._off_loop(lambda: read_manifest_text(self._project))
-        declared = set(parse_manifest(manifest).secrets) if manifest else set[str]()
+        """Make everything that can fail without a trace before the value is stored: manifest, name, plan."""
+        manifest = self._open_manifest()
+        text = (
+            manifest.source if manifest is not None else await self._off_loop(lambda: read_manifest_text(self._project))
+        )
+        stamp = manifest.stamp if manifest is not None else None
+        declared = set(parse_manifest(text).secrets) if text else set[str]()
         client = await self._off_loop(_connect)
         try:
-            return await self._with(client, declared)
+            stored = {item["name"] for item in await self._off_loop(client.list_secrets)}
+            planned = await self._plan(stored, declared)
+            if isinstance(planned, Refusal):
+                return Moved(False, reason=planned.reason)
+            try:
+                new_text = self._declared(text, planned.name)
+                changes = [Change(manifest, _rewritten(manifest, new_text))] if manifest is not None else []
+                return await self._store_and_edit(client, planned, changes, stamp)
+            finally:
+                planned.value.wipe()
         finally:
             self._ls.session.broker_thread.submit(client.close)
-
-    async def _with(self, client: BrokerClient, declared: Collection[str]) -> Moved:
-        stored = await self._off_loop(client.list_secrets)
-        planned = await self._plan({item["name"] for item in stored}, declared)
-        if isinstance(planned, Refusal):
-            return Moved(False, reason=planned.reason)
-        try:
-            known = self._ls.session.stored_as(planned.value) == planned.name
-            if not known:
-                self._undo = await self._off_loop(
-                    lambda: client.store_secret(planned.name, planned.value, origin="editor")
-                )
-            moved = await self._edit(planned)
-            if moved.applied:
-                self._ls.session.remember(planned.value, planned.name)
-            elif self._undo and moved.reason != _NO_ANSWER:
-                await self._off_loop(lambda: client.discard_secret(self._undo))
-            return moved
-        finally:
-            planned.value.wipe()
 
     async def _plan(self, stored: Collection[str], declared: Collection[str]) -> Plan | Refusal:
         """Plan the edit; a value that this session has stored already keeps its name."""
@@ -122,16 +118,51 @@ class _Move:
         snapshot = self._check.snapshot
         return plan(snapshot.source, self._finding, path=self._path, language=snapshot.language, name=name)
 
-    async def _edit(self, planned: Plan) -> Moved:
-        """Let the editor apply the edit to the very version that was planned for, and declare the name."""
+    async def _store_and_edit(
+        self, client: BrokerClient, planned: Plan, changes: list[Change], manifest: Stamp | None
+    ) -> Moved:
+        """Store, edit, and take the value out again unless the edit was made (or nobody can tell)."""
+        undo = ""
+        if self._ls.session.stored_as(planned.value) != planned.name:
+            undo = await self._store(client, planned)
+        moved = Moved(False, reason="The editor did not apply the edit. Nothing was changed; try again.")
+        try:
+            moved = await self._edit(planned, changes, manifest)
+        except JsonRpcException:
+            pass  # the editor refused in its own way
+        finally:
+            if undo and not moved.applied and moved.reason != _NO_ANSWER:
+                await self._off_loop(lambda: client.discard_secret(undo))
+        if moved.applied:
+            self._ls.session.remember(planned.value, planned.name)
+        return moved
+
+    async def _store(self, client: BrokerClient, planned: Plan) -> str:
+        """Store the value; one that is stored after we stopped waiting is taken out at once."""
+        value = SecretBytes(planned.value.view())  # the plan's own copy is wiped when we stop waiting
+
+        def store() -> str:
+            try:
+                undo = client.store_secret(planned.name, value, origin="editor")
+            finally:
+                value.wipe()
+            if self._gave_up:
+                client.discard_secret(undo)
+            return undo
+
+        try:
+            return await self._off_loop(store)
+        except TimeoutError:
+            self._gave_up = True
+            raise
+
+    async def _edit(self, planned: Plan, changes: list[Change], manifest: Stamp | None) -> Moved:
+        """Let the editor apply the edit to the very text that was planned for, and declare the name."""
         snapshot = self._check.snapshot
-        document = self._ls.documents.open_document(snapshot.uri)
-        if document is None or (document.version or 0) != snapshot.version:
+        document, toml = self._ls.documents.open_document(snapshot.uri), self._open_manifest()
+        if document is None or document.stamp != snapshot.stamp or (toml.stamp if toml else None) != manifest:
             return Moved(False, reason="The text changed meanwhile. Nothing was done; try again.")
-        changes = [Change(document, to_edits(snapshot.source, planned.edits, document.encoding))]
-        manifest = self._open_manifest()
-        if manifest is not None:
-            changes.append(_declaration(manifest, self._declared(manifest.source, planned.name)))
+        changes = [Change(document, to_edits(snapshot.source, planned.edits, document.encoding)), *changes]
         edit = workspace_edit(changes, versioned=self._ls.session.client.document_changes)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=f"Move {planned.name} to the vault")
         try:
@@ -145,8 +176,9 @@ class _Move:
         if manifest is None:
             try:
                 await self._off_loop(lambda: self._declare_on_disk(planned.name))
-            except LocumError as error:
-                note = f"{error.message}. Declare it there by hand: [secrets.{planned.name}]"
+            except (LocumError, TimeoutError) as error:
+                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written in time"
+                note = f"{cause}. Declare it there by hand: [secrets.{planned.name}]"
         return Moved(True, planned.name, note)
 
     def _open_manifest(self) -> Document | None:
@@ -201,14 +233,15 @@ def workspace_edit(changes: Collection[Change], *, versioned: bool) -> types.Wor
     )
 
 
-def _declaration(manifest: Document, declared: str) -> Change:
-    """Say the new manifest as one edit of the open one: everything behind what stays the same."""
-    source = manifest.snapshot().source
+def _rewritten(document: Document, text: str) -> list[types.TextEdit]:
+    """Say a document's new text as one edit: everything behind what stays the same."""
+    source = document.snapshot().source
+    if text == source.text:
+        return []
     same = 0
-    while same < min(len(declared), len(source.text)) and declared[same] == source.text[same]:
+    while same < min(len(text), len(source.text)) and text[same] == source.text[same]:
         same += 1
-    edit = Edit(same, len(source.text), declared[same:])
-    return Change(manifest, to_edits(source, (edit,), manifest.encoding) if declared != source.text else [])
+    return to_edits(source, (Edit(same, len(source.text), text[same:]),), document.encoding)
 
 
 def _connect() -> BrokerClient:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
 LONG = 1_000_000
 """Characters from which on a text is checked off the loop."""
-LONG_BUDGET = 2.0
-"""Seconds that the check of a long text may take."""
+BUDGET = 2.0
+"""Seconds that a check may take; what is found until then is shown, and that it is not all."""
 PROJECT_FILES = 512
+MAX_BROKEN = 100
 
 T = TypeVar("T")
 
@@ -68,6 +70,8 @@ class Session:
         """Told of every check that is current when it is done."""
         self.broker_thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
         """Calls to the broker, one at a time; they may wait for a keyring's own dialog."""
+        self.quick_thread = ThreadPoolExecutor(1, thread_name_prefix="quick")
+        """Short looks at disk and broker, which must not wait behind a store."""
         self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long-text")
         self._checks: dict[str, Check] = {}
         self._wanted: set[str] = set()
@@ -101,14 +105,29 @@ class Session:
         self._wanted.discard(uri)
 
     def check(self, uri: str) -> Check | None:
-        """Return the check of a document as it is now, made at once if need be; None when it is not open."""
+        """Return the check of a document as it is now, made at once if need be; None when it is not open.
+
+        For texts of ordinary length; `checked` does long ones elsewhere.
+        """
         document = self.server.documents.open_document(uri)
         if document is None:
             return None
         made = self._checks.get(uri)
-        if made is None or made.snapshot.version != (document.version or 0):
-            made = look(document.snapshot(), LONG_BUDGET)
+        if made is None or made.snapshot.stamp != document.stamp:
+            made = look(document.snapshot(), BUDGET)
             self._checks[uri] = made
+        return made
+
+    async def checked(self, uri: str) -> Check | None:
+        """Return the check of a document as it is now; that of a long text is made in a thread, the loop goes on."""
+        document = self.server.documents.open_document(uri)
+        if document is None or len(document.source) < LONG:
+            return self.check(uri)
+        made = self._checks.get(uri)
+        if made is None or made.snapshot.stamp != document.stamp:
+            loop = asyncio.get_running_loop()
+            made = await loop.run_in_executor(self._long_thread, look, document.snapshot(), BUDGET)
+            self._done(made, tell=False)
         return made
 
     def check_all(self) -> None:
@@ -139,17 +158,18 @@ class Session:
     def _check_one(self, document: Document) -> None:
         snapshot = document.snapshot()
         if len(snapshot.text) < LONG:
-            self._done(look(snapshot, None))
+            self._done(look(snapshot, BUDGET))
             return
-        future = self._long_thread.submit(look, snapshot, LONG_BUDGET)
+        future = self._long_thread.submit(look, snapshot, BUDGET)
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, done.result()))
 
-    def _done(self, check: Check) -> None:
+    def _done(self, check: Check, *, tell: bool = True) -> None:
         document = self.server.documents.open_document(check.snapshot.uri)
-        if document is not None and (document.version or 0) == check.snapshot.version:
+        if document is not None and document.stamp == check.snapshot.stamp:
             self._checks[check.snapshot.uri] = check
-            self.on_checked(check)
+            if tell:
+                self.on_checked(check)
 
     # -- values that this session has stored -------------------------------------------------------------------
 
@@ -171,7 +191,7 @@ def look(snapshot: Snapshot, budget: float | None) -> Check:
 
     path, project = place_of(snapshot)
     result = default_engine().scan(snapshot.source.utf8, path=path, project=project.id, budget=budget)
-    broken = tuple(item for item in find(snapshot.text) if item.reference is None)
+    broken = tuple(islice((item for item in find(snapshot.text) if item.reference is None), MAX_BROKEN))
     return Check(snapshot, result.findings, broken, result.truncated)
 
 

@@ -24,6 +24,7 @@ from pygls.exceptions import (
 
 MAX_HEADER = 8 * 1024
 MAX_BODY = 32 * 1024 * 1024
+_MANY = 1000
 
 Message = dict[str, Any]
 
@@ -128,6 +129,8 @@ class _Loop:
         params = message.get("params")
         number = cast("Message", params).get("id") if isinstance(params, dict) else None
         if isinstance(number, str | int):
+            if len(self._cancelled) > _MANY:
+                self._cancelled.clear()  # of requests that were answered long ago
             self._cancelled.add(number)
 
     def _finish(self, code: int) -> None:
@@ -157,18 +160,20 @@ class _Loop:
         elif not self._initialized and method != "initialize":
             self._refuse(number, JsonRpcServerNotInitialized())
         else:
-            self._initialized = True
+            served = self._hand_on({"params": None} | message)
+            self._initialized = self._initialized or served
             self._shut_down = method == "shutdown"
-            self._hand_on({"params": None} | message)
 
-    def _hand_on(self, message: Message) -> None:
+    def _hand_on(self, message: Message) -> bool:
+        """Give a message to the protocol; say whether it could be read."""
         try:
             structured = self._protocol.structure_message({"jsonrpc": "2.0"} | message)
         except JsonRpcException as error:
             if "method" in message and message.get("id") is not None:
                 self._refuse(message["id"], error)
-            return
+            return False
         self._protocol.handle_message(structured)
+        return True
 
     def _refuse(self, number: str | int | None, error: JsonRpcException) -> None:
         """Answer with an error that holds its code and its standard text, and nothing of what was sent."""

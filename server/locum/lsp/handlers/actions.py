@@ -26,10 +26,10 @@ def register(server: LocumServer) -> None:
 
 
 @guard
-def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types.CodeAction]:
     """Offer what can be done about the findings in a range."""
     uri = params.text_document.uri
-    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
     if check is None or document is None or not check.findings:
         return []
     wanted = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
+from concurrent.futures import Future
 from typing import Any
 
 from lsprotocol import types
@@ -20,6 +22,8 @@ from locum.lsp.protocol import LocumServer
 METHOD = "locum/approve"
 ALLOW = "Allow once"
 DENY = "Deny"
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether the person has answered."""
 RETRY = 30.0
 """Seconds until we ask again for the channel when another editor holds it."""
 
@@ -46,22 +50,35 @@ def _hold(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> None:
-    """Carry questions until the broker ends, one at a time; one that is cancelled meanwhile is not answered."""
+    """Carry questions until the broker ends, one at a time; one that is cancelled meanwhile makes room for the next."""
+    waiting: deque[dict[str, Any]] = deque()
+    asked: tuple[str, Future[bool], float] | None = None
     try:
         while True:
-            question = channel.next_question(None)
-            if question is not None:
-                asked = asyncio.run_coroutine_threadsafe(_ask(ls, question), loop)
-                channel.answer(question["id"], _wait(asked, float(question.get("expires_in") or 60)))
+            message = channel.next_message(LOOK_EVERY if asked else None)
+            if message is not None and message.get("event") == "approve":
+                waiting.append(message["question"])
+            elif message is not None and message.get("event") == "approve.cancel":
+                waiting = deque(question for question in waiting if question["id"] != message["id"])
+                if asked is not None and asked[0] == message["id"]:
+                    asked[1].cancel()
+                    asked = None
+            if asked is not None and (asked[1].done() or time.monotonic() > asked[2]):
+                channel.answer(asked[0], _said_yes(asked[1]))
+                asked = None
+            if asked is None and waiting:
+                question = waiting.popleft()
+                future = asyncio.run_coroutine_threadsafe(_ask(ls, question), loop)
+                asked = question["id"], future, time.monotonic() + float(question["expires_in"])
     except (LocumError, OSError):
         time.sleep(1)
     finally:
         channel.close()
 
 
-def _wait(asked: Any, seconds: float) -> bool:
+def _said_yes(asked: Future[bool]) -> bool:
     try:
-        return asked.result(seconds) is True
+        return asked.result(0) is True
     except Exception:  # noqa: BLE001 - whatever went wrong with the question, the answer is no
         asked.cancel()
         return False

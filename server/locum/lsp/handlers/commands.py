@@ -9,7 +9,7 @@ from typing import Any, cast
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
-from locum.errors import LocumError, UsageProblem
+from locum.errors import LocumError, Unavailable, UsageProblem
 from locum.lsp.convert import to_edits
 from locum.lsp.ignore import ignore_edit
 from locum.lsp.protocol import LocumServer, guard
@@ -102,17 +102,18 @@ async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 
 @guard
-def tasks(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
+async def tasks(ls: LocumServer, *arguments: Any) -> dict[str, Any]:  # noqa: ARG001 - a command's signature
     """`locum.tasks`: the tasks of each workspace folder's locum.toml, with the names of their secrets."""
     from locum.workspace.project import Project, load_manifest
 
+    loop = asyncio.get_running_loop()
     listed: list[dict[str, Any]] = []
     for uri, folder in ls.documents.folders.items():
         path = to_fs_path(folder.uri)
         if path is None:
             continue
         try:
-            manifest = load_manifest(Project(Path(path)))
+            manifest = await loop.run_in_executor(ls.session.quick_thread, load_manifest, Project(Path(path)))
         except LocumError as error:
             _say(ls, types.MessageType.Warning, error.explain())
             continue
@@ -162,7 +163,10 @@ async def revoke(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 async def _ask_broker(ls: LocumServer, work: Any) -> Any:
     loop = asyncio.get_running_loop()
-    return await asyncio.wait_for(loop.run_in_executor(ls.session.broker_thread, work), BROKER_SECONDS)
+    try:
+        return await asyncio.wait_for(loop.run_in_executor(ls.session.quick_thread, work), BROKER_SECONDS)
+    except TimeoutError:
+        raise Unavailable("unavailable.broker", "the broker does not answer", "Try again.") from None
 
 
 def _target(arguments: tuple[Any, ...]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def register_pull(server: LocumServer) -> None:
 
 
 @guard
-def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
+async def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
     """Answer a pull; "unchanged" when nothing is new since the result that the client names."""
-    check = ls.session.check(params.text_document.uri)
+    check = await ls.session.checked(params.text_document.uri)
     items = diagnostics(ls, check) if check is not None else []
     result = _result_id(check)
     if params.previous_result_id == result:

@@ -33,8 +33,7 @@ def changed(ls: LocumServer, params: types.DidChangeTextDocumentParams) -> None:
 def saved(ls: LocumServer, params: types.DidSaveTextDocumentParams) -> None:
     """A document was saved; a manifest may change where files belong."""
     if params.text_document.uri.endswith("/locum.toml"):
-        forget_projects()
-        ls.session.check_all()
+        look_anew(ls)
 
 
 @guard
@@ -49,5 +48,12 @@ def closed(ls: LocumServer, params: types.DidCloseTextDocumentParams) -> None:
 @guard
 def files_changed(ls: LocumServer, params: types.DidChangeWatchedFilesParams) -> None:  # noqa: ARG001 - LSP's signature
     """Files changed on the disk: projects may have new manifests."""
+    look_anew(ls)
+
+
+def look_anew(ls: LocumServer) -> None:
+    """Forget what was known of projects; check all that is open again, and tell a client that pulls to do so."""
     forget_projects()
     ls.session.check_all()
+    if ls.session.client.pulls_diagnostics:
+        ls.workspace_diagnostic_refresh(None)

@@ -30,7 +30,7 @@ def register(server: LocumServer) -> None:
 async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | None:
     """Describe what stands under the pointer."""
     uri = params.text_document.uri
-    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
     if check is None or document is None:
         return None
     source = check.snapshot.source
@@ -47,10 +47,10 @@ async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | N
 
 
 @guard
-def completed(ls: LocumServer, params: types.CompletionParams) -> list[types.CompletionItem]:
+async def completed(ls: LocumServer, params: types.CompletionParams) -> list[types.CompletionItem]:
     """Complete the names that the manifest declares, after `locum://`."""
     uri = params.text_document.uri
-    check, document = ls.session.check(uri), ls.documents.open_document(uri)
+    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
     if check is None or document is None:
         return []
     source = check.snapshot.source
@@ -65,14 +65,14 @@ def completed(ls: LocumServer, params: types.CompletionParams) -> list[types.Com
             label=f"locum://{entry.name}", kind=types.CompletionItemKind.Reference, detail=entry.description or entry.source,
             text_edit=types.TextEdit(place, f"locum://{entry.name}"), filter_text=f"locum://{entry.name}",
         )
-        for entry in _manifest(check).secrets.values()
+        for entry in (await _manifest(ls, check)).secrets.values()
     ]  # fmt: skip
 
 
 async def _describe(ls: LocumServer, check: Check, reference: Reference) -> str:
     if not reference.is_declared:
         return f"**{reference.text}**\n\nA reference to another vault. This version does not resolve it yet."
-    entry = _manifest(check).secrets.get(reference.name)
+    entry = (await _manifest(ls, check)).secrets.get(reference.name)
     lines = [f"**{reference.name}**"]
     if entry is None:
         lines.append("`locum.toml` does not declare this name.")
@@ -98,7 +98,7 @@ async def _in_vault(ls: LocumServer, name: str) -> str:
         if not is_running():
             return "In the vault: not known, no broker runs."
         loop = asyncio.get_running_loop()
-        there = await asyncio.wait_for(loop.run_in_executor(ls.session.broker_thread, ask), BROKER_SECONDS)
+        there = await asyncio.wait_for(loop.run_in_executor(ls.session.quick_thread, ask), BROKER_SECONDS)
     except (LocumError, TimeoutError):
         there = None
     if there is None:
@@ -114,9 +114,11 @@ def _explain(rule_id: str, title: str, why: tuple[str, ...]) -> str:
     return f"**{title} in plain text** ({', '.join(why)})\n\n{rule.explanation}{page}"
 
 
-def _manifest(check: Check) -> Manifest:
+async def _manifest(ls: LocumServer, check: Check) -> Manifest:
+    """Return the manifest that a document belongs to; an empty one when it is broken."""
+    project = place_of(check.snapshot)[1]
     try:
-        return load_manifest(place_of(check.snapshot)[1])
+        return await asyncio.get_running_loop().run_in_executor(ls.session.quick_thread, load_manifest, project)
     except LocumError:
         return Manifest()
 
