@@ -17,7 +17,11 @@ from support.home import Home, canary
 
 pytestmark = pytest.mark.keyring
 
-MISSING = [name for name in ("gnome-keyring-daemon", "dbus-run-session") if shutil.which(name) is None]
+MISSING = [
+    name
+    for name in ("gnome-keyring-daemon", "dbus-run-session", "dbus-send", "secret-tool")
+    if shutil.which(name) is None
+]
 if MISSING and os.environ.get("LOCUM_REQUIRE_BED") != "1":
     pytest.skip(f"not installed: {', '.join(MISSING)}", allow_module_level=True)
 
@@ -255,3 +259,27 @@ def test_one_working_slot_is_enough(desktop: Desktop) -> None:
     command = desktop.python("again", "print(vault.unlock())").split()
     done = subprocess.run(command, env=desktop.env, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "key-file", done.stderr
+
+
+def test_a_keyring_that_hangs_is_told(desktop: Desktop) -> None:
+    """The daemon is there and stopped: the bus works, and nobody ever answers."""
+    made = desktop.python("made", "vault.create(KeyringSlot())")
+    hung = desktop.python("hung", """
+from locum.vaults.local import keyring_slot
+keyring_slot.UNLOCK_SECONDS = 2.0
+print(keyring_slot.keyring_status().reason)
+try:
+    vault.unlock()
+except LocumError as error:
+    print(error.code, error.message, error.hint)
+""")  # fmt: skip
+    ask = "dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetConnectionUnixProcessID"
+    done = desktop.session(
+        f"{made} && daemon=$({ask} string:org.freedesktop.secrets | tr -dc '0-9 ' | awk '{{print $NF}}')\n"
+        f"trap 'kill -CONT $daemon' EXIT; kill -STOP $daemon && {hung}"
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) >= 2, done.stderr
+    assert lines[0] == "the keyring does not answer"
+    assert lines[1].startswith("locked.keyring the vault is locked: the keyring does not answer")
+    assert "--passphrase" in lines[1]

@@ -5,7 +5,7 @@ Every way in which the bytes can be wrong is one error, `vault.corrupt`, which h
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hmac
 import json
 import os
@@ -183,8 +183,8 @@ def _text(raw: bytes) -> str:
 
 
 def _encoded(raw: bytes) -> bytes:
-    return base64.b64encode(raw)
+    return binascii.b2a_base64(raw, newline=False)
 
 
 def _bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    return binascii.a2b_base64(text, strict_mode=True)

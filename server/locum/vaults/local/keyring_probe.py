@@ -4,7 +4,7 @@
 
 The key crosses by standard input or output, never by argument or environment. One line of JSON on standard output:
 {"ok": true, "key"?: base64} or {"ok": false, "reason": one of locked, missing, unusable, uninstalled,
-denied}.
+timeout, denied}.
 
 Backend classes are imported by name. `keyring.get_keyring()` is never called: it would load whatever class a
 configuration file, an environment variable or an installed package names, into the process that sees the key.
@@ -13,6 +13,7 @@ configuration file, an environment variable or an installed package names, into 
 import json
 import os
 import sys
+from contextlib import closing, suppress
 from importlib import import_module
 
 SERVICE = "locum"
@@ -36,13 +37,15 @@ def main() -> None:
     try:
         result = work(operation, account)
     except Exception as error:  # noqa: BLE001 - third-party code: only the kind of its failure leaves this process
-        name = type(error).__name__
-        result = {
-            "ok": False,
-            "reason": "locked" if name == "KeyringLocked" else "denied" if "Init" in name else "unusable",
-        }
+        result = {"ok": False, "reason": reason_of(type(error).__name__)}
     json.dump(result, answer)
     answer.close()
+
+
+def reason_of(kind: str) -> str:
+    """Return our word for a failure of keyring's, told by the name of its class."""
+    known = {"KeyringLocked": "locked", "InitError": "denied", "TimeoutError": "timeout"}
+    return known.get(kind, "unusable")
 
 
 def work(operation: str, account: str) -> dict[str, object]:
@@ -51,10 +54,11 @@ def work(operation: str, account: str) -> dict[str, object]:
         import_module("keyring.backend")
     except ImportError:
         return {"ok": False, "reason": "uninstalled"}
-    backend, name = usable_backend()
+    backend, name, hung = usable_backend()
     if backend is None:
-        return {"ok": False, "reason": "unusable"}
+        return {"ok": False, "reason": "timeout" if hung else "unusable"}
     if operation == "status":
+        touch(name)
         return {"ok": True, "backend": name}
     if operation == "store":
         key = sys.stdin.read()
@@ -67,17 +71,26 @@ def work(operation: str, account: str) -> dict[str, object]:
     return {"ok": True, "key": key} if key else {"ok": False, "reason": "missing"}
 
 
+def touch(name: str) -> None:
+    """Ask the keyring something that it answers without a dialog: a name on the bus is no sign of life."""
+    if "SecretService" in name:
+        secretstorage = import_module("secretstorage")
+        with closing(secretstorage.dbus_init()) as bus, suppress(secretstorage.exceptions.ItemNotFoundException):
+            secretstorage.Collection(bus).is_locked()
+
+
 def usable_backend():  # noqa: ANN201 - third-party class
-    """Return an instance of the first backend whose priority says that it works here, and its name."""
+    """Return an instance of the first backend that works here, its name, and whether one was silent too long."""
+    hung = False
     for place in BACKENDS.get(sys.platform, ()):
         module, _, name = place.partition(":")
         try:
             kind = getattr(import_module(module), name)
             if kind.priority > 0:
-                return kind(), place
-        except Exception:  # noqa: BLE001, S112 - every way of not working is "try the next"
-            continue
-    return None, ""
+                return kind(), place, hung
+        except Exception as error:  # noqa: BLE001 - every way of not working is "try the next"
+            hung = hung or isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError)
+    return None, "", hung
 
 
 if __name__ == "__main__":
