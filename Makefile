@@ -23,7 +23,7 @@ tour: $(STAMPS)/package  ## see the main job on a sample project, in a minute
 	@$(BIN)/locum tour
 
 test: $(STAMPS)/dev bed extension lint  ## install what the tests need, then run all of them
-	@PATH="$(CURDIR)/$(BIN):$$PATH" LOCUM_REQUIRE_BED=1 $(BIN)/python -m pytest --durations=10
+	@PATH="$(CURDIR)/$(BIN):$$PATH" LOCUM_REQUIRE_BED=1 $(BIN)/python -m pytest --ignore=tests/bench --durations=10
 
 lint: $(STAMPS)/dev bed  ## ruff and pyright
 	@$(BIN)/ruff check .
