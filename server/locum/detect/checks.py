@@ -12,7 +12,8 @@ from locum.detect.selectors import trie_pattern
 _STANDS_FOR_ANOTHER = re.compile(
     rb"""(?xi)
     (?: <.*> | \[.*\] | \$\w+ | %\w+% | \{[^}]*\} | %\(\w+\)s | @\w+@ | __\w+__ )$
-    | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | arn | ssm | env | file | https? )://
+    | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | ssm | env | file | https? ):// | arn:
+    | [^{]*\{[A-Za-z_][\w.]*\}
     | (?: todo | tbd | fixme | none | null | nil | undefined | true | false )$
     | (?: test | fake | mock )[-_ ]? | (.)\1+$ | (?: abc | 123 | 12345678 | qwerty )\d*$
     """
@@ -100,7 +101,7 @@ _NO_SECRET = re.compile(
     rb"""(?xs)
     [A-Za-z][a-z]*+(?:[._/:-][A-Za-z][a-z]*+)*+ | [A-Z]++(?:[_.-][A-Z]++)*+   # my-secret, SOME_NAME
     | [A-Za-z][a-z]++(?:[A-Z][a-z]++)++   # getToken, SecretBytes
-    | [\^~<>=v]*\d+(?:\.\d+)+\S* | \d{4}-\d\d-\d\d\S* | \d+   # versions, days
+    | [\^~<>=v]*\d+(?:\.\d+)+\S* | \d{4}-\d\d-\d\d\S* | -?\d+   # versions, days
     | .*[\x00-\x20\x7f].*   # sentences
     """
 )
@@ -108,6 +109,17 @@ _CALL_OR_PATH = re.compile(
     rb"""(?x)^(?: \.{0,2}/ | ~/ | [A-Za-z]:\\ | [\w.]+\( | [#@$] ) | \(\)
     | \.(?:py|js|ts|go|rs|java|json|ya?ml|toml|txt|pem|key|md|html?)$"""
 )
+_CODE = re.compile(
+    rb"""(?x)
+    [A-Za-z_]\w*+(?:(?:\.|::|->|\[-?\d+\])++[A-Za-z_]\w*+)++   # parsedUrl.password, Jobs[-1].JobId
+    | [A-Za-z]?[a-z]++(?:[A-Z]+[a-z]++){2,}+\w{0,3}            # FlowPasswordRequiredResultV2
+    | [A-Za-z]{1,12}+\d{0,3}+(?:[_-][A-Za-z]{1,12}+\d{0,3}+){2,}+   # token_sha256_to_refresh
+    """
+)
+_WORD = re.compile(rb"[A-Za-z][a-z]{3,}")
+_OWN_NAMES = frozenset(b"password passwd passwort pass passw pwd pw passphrase secret token key".split())
+"""What people write where a password would stand."""
+_SHORT_HEX = re.compile(rb"[0-9a-fA-F]{1,23}")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _DIGIT = re.compile(rb"\d")
 _KINDS = bytes(97 if 97 <= b <= 122 else 65 if 65 <= b <= 90 else 48 if 48 <= b <= 57 else 46 for b in range(256))
@@ -124,13 +136,33 @@ def is_plain(value: bytes) -> bool:
     )
 
 
+def names_itself(value: bytes) -> bool:
+    """Say whether a value is only a word for what should stand there: `user:password@host`."""
+    return value.lower() in _OWN_NAMES
+
+
+def is_code(value: bytes) -> bool:
+    """Say whether a value is made of words as identifiers and constants are, rather than at random."""
+    if not _CODE.fullmatch(value):
+        return False
+    digits = len(_DIGIT.findall(value))
+    words = sum(map(len, _WORD.findall(value)))
+    return digits * 6 <= len(value) <= words * 2
+
+
 def looks_random(value: bytes, *, password: bool) -> bool:
     """Say whether a value that is not `is_plain` looks made to be secret, in a place that speaks of secrets.
 
     Machine-made keys mix letters and digits; passwords of people (`password`) are shorter and need less.
     """
+    if is_code(value):
+        return False
     if password:
         return entropy(value) >= 2.5
     return (
-        len(value) >= 12 and _DIGIT.search(value) is not None and entropy(value) >= 3.3 and not _UUID.fullmatch(value)
+        len(value) >= 12
+        and _DIGIT.search(value) is not None
+        and entropy(value) >= 3.3
+        and not _SHORT_HEX.fullmatch(value)
+        and not _UUID.fullmatch(value)
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder, is_plain, looks_random
+from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder, is_plain, looks_random, names_itself
 from locum.detect.finding import Confidence, Finding, ScanResult
 from locum.detect.fingerprint import fingerprint
 from locum.detect.names import assigned_name, holds_a_value, is_name, url_name, variable
@@ -139,6 +139,8 @@ def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: 
             return None
         return _Candidate(rule, start, end, rule.confidence, ("looks random",), name, place)
     verdict = CHECKS[rule.check](value) if rule.check else None
+    if rule.id == "url-password" and names_itself(value):
+        return None
     if not verdict and (
         entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN"))
     ):
