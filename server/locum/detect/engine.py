@@ -26,8 +26,8 @@ from locum.detect.suppress import Markers
 
 MAX_FINDINGS = 500
 """A file with more than this many is not read by anybody; the result is then marked as cut short."""
-_ENOUGH = MAX_FINDINGS * 5 // 4
-"""Values after which layer 2 stops: some are dropped as overlaps or by markers."""
+_ENOUGH = 3 * MAX_FINDINGS
+"""Places after which layer 2 stops: several rules may see one secret, each beginning elsewhere."""
 _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 
@@ -89,6 +89,7 @@ class Engine:
         lengths, routes, rules_end = self._lengths, self._pack.routes, len(self._pack.anchors)
         tried: set[tuple[str, tuple[int, int]]] = set()  # one value, seen from several anchors, is asked about once
         found: list[_Candidate] = []
+        places: set[int] = set()
         markers: list[int] = []
         for count, (number, end) in enumerate(self._selector.hits(data)):
             if count % _CLOCK_EVERY == 0 and deadline is not None and time.perf_counter() > deadline:
@@ -104,7 +105,8 @@ class Engine:
                         candidate = _confirm(rule, data, path, (start, end), span)
                         if candidate is not None:
                             found.append(candidate)
-            if len(found) > _ENOUGH:
+                            places.add(candidate.start)
+            if len(places) > _ENOUGH:
                 return found, markers, True
         return found, markers, False
 

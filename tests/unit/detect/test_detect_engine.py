@@ -170,3 +170,10 @@ def test_a_match_may_begin_before_its_anchor(text: bytes) -> None:
     assert len(brute_force(pack, text)) == text.count(b"acme_")
     for name in ("ahocorasick", "trie"):
         assert spans(Engine(pack, name).scan(text).findings) == brute_force(pack, text)
+
+
+@pytest.mark.parametrize("line", ['GITHUB_TOKEN = "{}"', "API_TOKEN_URL_PASSWORD=https://bot:{}@git.acme.dev/x"])
+def test_values_that_several_rules_see_count_once(line: str) -> None:
+    data = "\n".join(line.format(token()) for _ in range(MAX_FINDINGS)).encode()
+    result = default_engine().scan(data)
+    assert (len(result.findings), result.truncated) == (MAX_FINDINGS, False)
