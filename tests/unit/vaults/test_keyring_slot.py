@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -74,6 +75,29 @@ def test_a_hung_bus_ends_storing_and_loading_as_well(bus: SilentBus, monkeypatch
         assert "does not answer" in caught.value.message
 
 
+def test_what_waits_forever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a library does in there, also what it started: nothing outlives the deadline."""
+    pids = tmp_path / "pids"
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\nsleep 3600 &\necho $$ $! > {pids}\nwait\n")
+    fake.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    monkeypatch.setattr(keyring_slot, "STATUS_SECONDS", 1.0)
+    status = keyring_slot.keyring_status()
+    assert isinstance(status, Unavailable)
+    assert "does not answer" in status.reason
+    for pid in pids.read_text().split():
+        assert is_over(int(pid))
+
+
+def is_over(pid: int) -> bool:
+    """Say whether a process has ended, also when nobody has asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
 def test_without_the_library_it_says_so() -> None:
     done = subprocess.run([sys.executable, "-I", "-S", str(PROBE), "status", "-"], capture_output=True, text=True)
     assert json.loads(done.stdout) == {"ok": False, "reason": "uninstalled"}
@@ -118,6 +142,7 @@ def test_only_what_a_keyring_needs_is_passed_on(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(VaultLocked):
         keyring_slot.store_key("account", key)
     text = seen.read_text()
+    assert base64.b64encode(key.view()).decode() not in text, "the key is in no argument and no environment"
     assert "planted" not in text
     assert "-I" in text
     assert "store account" in text
