@@ -246,8 +246,13 @@ class LocalVault:
             if seen is None or seen[0] != raw:  # the second time they should be the very bytes of the first
                 seen = (raw, *_checked(raw, data_key))
             _, again, names_again = seen
-            if expected is not None and not self._value(again, names_again, data_key, expected[0]).same_as(expected[1]):
-                raise VaultError("vault.io", f"{expected[0]} did not read back as it was stored", "Check the disk.")
+            if expected is not None:
+                name, value = expected
+                found = self._value(again, names_again, data_key, name)
+                same = found.same_as(value)
+                found.wipe()
+                if not same:
+                    raise VaultError("vault.io", f"{name} did not read back as it was stored", "Check the disk.")
 
         self._loaded = None
         self._place.replace(envelope.to_bytes(data_key), check)
