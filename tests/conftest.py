@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # `support`
 
 from support.home import Home
 
-
 # A shell without job control starts what runs in the background with these ignored, and children inherit that: under such
 # a shell Ctrl-C would do nothing in any test's terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -38,26 +38,35 @@ class Approvals:
         self.send: Callable[[Question], None] | None = None
         self.cancel: Callable[[str], None] | None = None
         self._open: dict[str, asyncio.Future[Answer]] = {}
+        self._askers: set[object] = set()
 
     @property
     def has_control(self) -> bool:
         """Say whether somebody holds the control channel."""
         return self.send is not None
 
-    async def ask(self, question: Question, terminal: int | None) -> Answer:
-        """Ask and wait. `terminal` is a descriptor that `peer.controls_terminal` vouched for; it stays open here.
+    async def ask(self, question: Question, terminal: int | None, asker: object) -> Answer:
+        """Ask and wait. `terminal` is of `peer.reopen_terminal`, and is closed here. An asker has one question at a time.
 
         Raises NotAllowed (`denied.nobody`) when there is nobody to ask, (`denied.busy`) when too much is asked already.
         """
+        try:
+            return await self._ask(question, terminal, asker)
+        finally:
+            if terminal is not None:
+                os.close(terminal)
+
+    async def _ask(self, question: Question, terminal: int | None, asker: object) -> Answer:
         if self.send is None and terminal is None:
             raise NotAllowed(
                 "denied.nobody", "nobody can be asked: no terminal, and no editor is connected to the broker",
                 "Run the task from a terminal of your own, or open the project in an editor with Locum.",
             )  # fmt: skip
-        if len(self._open) >= MAX_OPEN:
-            raise NotAllowed("denied.busy", f"{MAX_OPEN} questions are open already", "Answer them first.")
+        if len(self._open) >= MAX_OPEN or asker in self._askers:
+            raise NotAllowed("denied.busy", "other questions are open already", "Answer them first.")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._open[question.id] = future
+        self._askers.add(asker)
         prompt = _TerminalPrompt(terminal, question, future) if terminal is not None else None
         try:
             if self.send is not None:
@@ -69,6 +78,7 @@ class Approvals:
             return Answer(False, "nobody")
         finally:
             del self._open[question.id]
+            self._askers.discard(asker)
             if self.cancel is not None:
                 self.cancel(question.id)
             if prompt is not None:
@@ -98,18 +108,26 @@ class _TerminalPrompt:
         self._typed = b""
         self._loop = asyncio.get_running_loop()
         self._deaf_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def show(self, *, also_in_editor: bool) -> None:
         """Write the block and start to listen."""
         note = "  (or answer in your editor)" if also_in_editor else ""
         block = [f"┌ Locum: {self._question.title}", *(f"│ {line}" for line in self._question.lines)]
-        self._write("\n".join(["", *block, f"└ Allow? [y/N]{note} "]))
+        if not self._write("\n".join(["", *block, f"└ Allow? [y/N]{note} "])):
+            if not also_in_editor:
+                self._decide(allow=False)  # a question that could not be shown whole is not answered with yes
+            return
+        self._flush()
         self._deaf_until = time.monotonic() + TYPE_THROUGH
+        self._timer = self._loop.call_later(TYPE_THROUGH, self._flush)
         self._loop.add_reader(self._descriptor, self._readable)
 
     def close(self, future: asyncio.Future[Answer]) -> None:
         """Stop listening; say so when the answer came from elsewhere."""
         self._loop.remove_reader(self._descriptor)
+        if self._timer is not None:
+            self._timer.cancel()
         answer = future.result() if future.done() and not future.cancelled() else Answer(False, "nobody")
         if answer.by != "terminal":
             said = "allowed in the editor" if answer.allowed else "refused"
@@ -126,8 +144,7 @@ class _TerminalPrompt:
             self._decide(allow=False)
             return
         if time.monotonic() < self._deaf_until:
-            with contextlib.suppress(termios.error):
-                termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            self._flush()
             self._write("  (typed too soon, not counted) Allow? [y/N] ")
             return
         self._typed += data
@@ -138,6 +155,15 @@ class _TerminalPrompt:
         if not self._future.done():
             self._future.set_result(Answer(allow, "terminal"))
 
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._descriptor, text.encode())
+    def _flush(self) -> None:
+        """Forget what was typed so far, half a line too."""
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+
+    def _write(self, text: str) -> bool:
+        """Write without waiting; say whether all of it was taken (a terminal may be stopped with Ctrl-S)."""
+        data = text.encode()
+        try:
+            return os.write(self._descriptor, data) == len(data)
+        except OSError:
+            return False

@@ -173,14 +173,18 @@ class BrokerClient:
     def _answer(self, wanted: int, timeout: float) -> tuple[dict[str, Any], bytearray]:
         end = time.monotonic() + timeout
         while True:
-            for message, payload in self._receive(end - time.monotonic()):
-                if message.get("id") != wanted:
+            found: tuple[wire.Message, bytearray] | None = None
+            for message, payload in self._receive(end - time.monotonic()):  # to its end: events may come along
+                if message.get("id") == wanted:
+                    found = message, payload
+                else:
                     self._keep(message)
-                    continue
-                error = message.get("error")
-                if error:
-                    raise from_wire(str(error["code"]), str(error["message"]), str(error.get("hint", "")))
-                return message["result"], payload
+            if found is None:
+                continue
+            error = found[0].get("error")
+            if error:
+                raise from_wire(str(error["code"]), str(error["message"]), str(error.get("hint", "")))
+            return found[0]["result"], found[1]
 
     def _receive(self, timeout: float | None = None) -> Iterator[tuple[wire.Message, bytearray]]:
         self._socket.settimeout(None if timeout is None else max(0.01, timeout))

@@ -12,6 +12,7 @@ from typing import Any
 from locum.broker import wire
 from locum.broker.peer import Peer
 from locum.errors import LocumError
+from locum.vaults.interface import SecretInfo
 
 _MAX_UNSENT = 4 * 1024 * 1024
 
@@ -28,8 +29,8 @@ class Connection:
     ) -> None:
         self.peer = peer
         self.watching = False
-        self.undo: dict[str, str] = {}
-        """Undo token to the name it would take back."""
+        self.undo: dict[str, SecretInfo] = {}
+        """Undo token to the stored secret that it would take back."""
         self.tasks: set[asyncio.Task[None]] = set()
         self._socket = sock
         self._on_frame, self._on_close = on_frame, on_close

@@ -19,6 +19,8 @@ from locum.errors import NotAllowed
 
 MAX_LIVE = 8
 """Live leases a process may hold."""
+MAX_SHOWN = 200
+"""Arguments, and characters of each, that a list of leases shows."""
 
 
 def boot_clock() -> float:
@@ -50,7 +52,7 @@ class Lease:
         return {
             "id": self.id,
             "task": request.task,
-            "argv": list(request.argv),
+            "argv": [part[:MAX_SHOWN] for part in request.argv[:MAX_SHOWN]],
             "cwd": request.cwd,
             "env": [grant.env for grant in request.grants],
             "references": [grant.reference for grant in request.grants],
@@ -99,6 +101,11 @@ class LeaseTable:
             raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
         lease.redeemed = True
         return lease.request.grants
+
+    def is_live(self, lease_id: str, holder: object) -> bool:
+        """Say whether a lease of this holder is still there and in its time."""
+        lease = self._leases.get(lease_id)
+        return lease is not None and lease.holder is holder and self._clock() < lease.deadline
 
     def find(self, lease_id: str) -> Lease | None:
         """Return a live lease by id or by a prefix of it that fits one lease only."""

@@ -23,6 +23,8 @@ _SO_PEERPIDFD = 77
 _TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the same encoding as proc(5) tty_nr
 _SOL_LOCAL, _LOCAL_PEERPID = 0, 2
 
+_PTY_MAJOR = 136  # Documentation/admin-guide/devices.txt, Unix98 PTY slaves
+
 AGENT_MARKERS = (
     "AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "GEMINI_CLI", "OPENCODE",
     "GOOSE_TERMINAL", "AUGMENT_AGENT", "CLINE_ACTIVE", "KIRO_AGENT", "COPILOT_AGENT",
@@ -122,6 +124,26 @@ def controls_terminal(pid: int, descriptor: int) -> bool:
         return False  # no terminal
     _, _, group, terminal, foreground = _stat_fields(pid)
     return terminal != 0 and terminal == device and group == foreground
+
+
+def reopen_terminal(descriptor: int) -> int:
+    """Open a terminal that somebody handed over once more, for ourselves and without blocking.
+
+    The descriptor that was handed over is shared with its sender, who could make it block, and us with it.
+    """
+    (device,) = struct.unpack("I", fcntl.ioctl(descriptor, _TIOCGDEV, bytes(4)))
+    major, minor = (device >> 8) & 0xFFF, (device & 0xFF) | ((device >> 12) & 0xFFF00)
+    name = f"/dev/pts/{minor + (major - _PTY_MAJOR) * 256}" if major >= _PTY_MAJOR else f"/dev/tty{minor}"
+    try:
+        own = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if os.fstat(own).st_rdev == os.makedev(major, minor):
+            return own
+        os.close(own)
+    except OSError:
+        pass  # another mount of /dev/pts than the sender's: what was handed over has to do
+    own = os.dup(descriptor)
+    os.set_blocking(own, False)
+    return own
 
 
 def _stat_fields(pid: int) -> tuple[int, int, int, int, int]:

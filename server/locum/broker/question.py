@@ -15,6 +15,8 @@ LEVEL = "L0"
 LEVEL_TEXT = "L0 hygiene: the task and programs of the same user can read the values while it runs"
 
 _MAX_ARGV = 600
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"
+"""Letters and signs that show as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ def visible(text: str) -> str:
 
 
 def _is_plain(char: str) -> bool:
-    return char == " " or (char.isprintable() and unicodedata.category(char) not in {"Cf", "Mn", "Me", "Zs"})
+    if char == " ":
+        return True
+    hides = char in _BLANK_LETTERS or unicodedata.category(char) in {"Cf", "Mn", "Me", "Zs"}
+    return char.isprintable() and not hides
 
 
 def show_argv(argv: Iterable[str]) -> str:

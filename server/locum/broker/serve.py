@@ -20,7 +20,7 @@ from locum.broker import wire
 from locum.broker.client import connect, socket_address
 from locum.broker.connection import Connection
 from locum.broker.harden import harden
-from locum.broker.peer import identify
+from locum.broker.peer import agent_marker, identify
 from locum.broker.question import Question
 from locum.broker.service import Service
 from locum.broker.start import EXIT_BUSY
@@ -43,6 +43,8 @@ def main() -> None:
     for folder in (paths.data, paths.state, paths.runtime):
         private_dir(folder)
     control: int | None = arguments.control_fd
+    if control is not None and agent_marker(os.getppid()):
+        sys.exit(EXIT_BUSY)  # an agent answers no questions
     if not _take_place(paths, take_over=control is not None):
         sys.exit(EXIT_BUSY)
     listener = _listen(paths)

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from locum import __version__
 from locum.broker import wire
 from locum.broker.approval import ANSWER_WITHIN, Answer, Approvals
-from locum.broker.audit import AuditLog, verify
+from locum.broker.audit import AuditFailed, AuditLog, verify
 from locum.broker.leases import Lease, LeaseTable, SleepDetector
-from locum.broker.peer import agent_marker, controls_terminal
+from locum.broker.peer import agent_marker, controls_terminal, reopen_terminal
 from locum.broker.question import LEVEL, Question, change_question, lease_question, show_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.refs.manifest import MAX_TTL
 from locum.refs.reference import is_name, parse
 from locum.secret import SecretBytes
-from locum.vaults.interface import VaultError
+from locum.vaults.interface import SecretInfo, VaultError
 from locum.vaults.local.keyslots import KeyringSlot
 from locum.vaults.local.store import LocalVault
 
@@ -158,18 +158,21 @@ class Service:
             except LocumError as error:
                 self._record("vault.unlock", ok=False, pid=connection.peer.pid, reason=error.code)
                 raise
-            self._open_audit()
             self._record("vault.unlock", ok=True, pid=connection.peer.pid, reason=slot)
+        self._open_audit()  # also when the vault was open already: without a record nothing is granted
 
     def _open_audit(self) -> None:
         if self._audit is None:
             self._audit = AuditLog(self._paths.audit, lambda salt: self._vault.derive("audit", salt))
         while self._unwritten:
-            operation, fields = self._unwritten.popleft()
+            operation, fields = self._unwritten[0]
             self._audit.append(operation, **fields)
+            self._unwritten.popleft()
 
     def _record(self, operation: str, *, ok: bool, durable: bool = False, **fields: Any) -> None:
         """Write to the record; before the vault is open (its key signs the record) keep the event until then."""
+        if self._audit is None and durable and ok:
+            raise AuditFailed("it is not open")
         if self._audit is None:
             self._unwritten.append((operation, {"ok": ok, "durable": durable, **fields}))
         else:
@@ -189,15 +192,25 @@ class Service:
     async def _store(self, connection: Connection, params: Params, payload: bytearray) -> Answered:
         value = _take(payload)
         terminal = connection.take_terminal()
+        handed_over = False
+
+        def put() -> SecretInfo:
+            try:
+                return self._vault.put(name, value, must_be_new=not exists)
+            finally:
+                value.wipe()
+
         try:
             name = _name(params)
             await self._open_or_create(connection)
             exists = await self._in_worker(lambda: self._vault.has(name))
             if exists:
                 await self._confirm(connection, terminal, "Replace", name)
-            info = await self._in_worker(lambda: self._vault.put(name, value, must_be_new=not exists))
+            handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores
+            info = await self._in_worker(put)
         finally:
-            value.wipe()
+            if not handed_over:
+                value.wipe()
             _close(terminal)
         self._record(
             "secret.store", ok=True, durable=True, pid=connection.peer.pid, resources=[name],
@@ -206,7 +219,7 @@ class Service:
         undo = ""
         if not exists:
             undo = secrets.token_hex(16)
-            connection.undo[undo] = name
+            connection.undo[undo] = info
         return {"undo": undo, "version": info.version}, b""
 
     async def _open_or_create(self, connection: Connection) -> None:
@@ -223,11 +236,12 @@ class Service:
         await self._open_vault(connection)
 
     async def _discard(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        name = connection.undo.pop(str(params.get("undo")), None)
-        if name is None:
+        stored = connection.undo.pop(str(params.get("undo")), None)
+        now = await self._in_worker(self._vault.list) if stored is not None else []
+        if stored is None or stored not in now:  # also when somebody has replaced it meanwhile
             raise NotAllowed("denied.undo", "nothing of this connection to undo")
-        await self._in_worker(lambda: self._vault.remove(name))
-        self._record("secret.discard", ok=True, pid=connection.peer.pid, resources=[name])
+        await self._in_worker(lambda: self._vault.remove(stored.name))
+        self._record("secret.discard", ok=True, pid=connection.peer.pid, resources=[stored.name])
         return {}, b""
 
     async def _remove(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
@@ -296,12 +310,13 @@ class Service:
         """Ask where a person may be; an agent's own terminal proves nobody and is not asked."""
         marker = agent_marker(connection.peer.pid)
         usable = terminal is not None and not marker and controls_terminal(connection.peer.pid, terminal)
+        own = reopen_terminal(terminal) if usable and terminal is not None else None
         if not usable and not self.approvals.has_control and marker:
             raise NotAllowed(
                 "denied.agent", f"asked from inside an AI agent ({marker} is set), whose terminal is no proof of a person",
                 "Approve in an editor with Locum, or run it in a terminal of your own.",
             )  # fmt: skip
-        return await self.approvals.ask(question, terminal if usable else None)
+        return await self.approvals.ask(question, own, connection)
 
     async def _confirm(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
         question = change_question(verb, name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
@@ -326,6 +341,9 @@ class Service:
                 values += view
                 sizes.append({"env": grant.env, "size": len(view)})
             value.wipe()
+        if not self.leases.is_live(str(params.get("id")), connection):
+            values[:] = bytes(len(values))  # it was ended while the vault was read
+            raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
         self._record(
             "lease.use", ok=True, durable=True, lease=str(params.get("id")), pid=connection.peer.pid,
             resources=[grant.env for grant in grants], references=[grant.reference for grant in grants],
@@ -389,6 +407,10 @@ class Service:
         }, b""  # fmt: skip
 
     async def _stop(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        marker = agent_marker(connection.peer.pid)
+        if marker and self.approvals.has_control:
+            message = f"an editor holds the broker, and the asker is inside an AI agent ({marker})"
+            raise NotAllowed("denied.agent", message, "Stop it from a terminal of your own.")
         self.stopping.set()
         return {}, b""
 

@@ -21,6 +21,8 @@ from locum.errors import LocumError, UsageProblem
 PROTOCOL = 1
 MAX_JSON = 256 * 1024
 MAX_PAYLOAD = 1024 * 1024
+MAX_GRANTS = 32
+"""More than a person reads is more than a person can allow."""
 _LENGTHS = struct.Struct(">II")
 
 Message = dict[str, Any]
@@ -35,7 +37,7 @@ class WireProblem(LocumError):
 
 def encode(message: Mapping[str, Any], payload: bytes | bytearray | memoryview = b"") -> list[bytes | memoryview]:
     """Return the parts of a frame, for `sendmsg`. Raises UsageProblem when it would be too long."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+    text = json.dumps(message, separators=(",", ":")).encode()  # ASCII: odd bytes of file names go as escapes
     if len(text) > MAX_JSON or len(payload) > MAX_PAYLOAD:
         raise UsageProblem("wire.size", "the request is too long", "Shorten the command line or the value.")
     return [_LENGTHS.pack(len(text), len(payload)) + text, memoryview(payload)]
@@ -112,6 +114,8 @@ class LeaseRequest:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
+        if len(grants) > MAX_GRANTS:
+            raise UsageProblem("lease.request", f"a lease names at most {MAX_GRANTS} secrets", "Split the task.")
         if not argv or not grants:
             raise UsageProblem("lease.request", "a lease names a command and at least one secret")
         return request

@@ -13,7 +13,7 @@ from locum.broker.client import BrokerClient, connect
 from locum.broker.harden import hide_memory
 from locum.broker.wire import Grant, LeaseRequest
 from locum.cli.person import terminal, with_vault
-from locum.errors import LocumError, Unavailable, UsageProblem
+from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.refs.manifest import DEFAULT_TTL, Manifest, Task, parse_duration
 from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
 from locum.run.environment import child_environment
@@ -65,6 +65,9 @@ def _run_leased(client: BrokerClient, request: LeaseRequest, environment: Mappin
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
     hide_memory()  # from here on values pass through this process
     values = client.redeem(lease["id"])
+    reason = _ended(client, lease["id"])
+    if reason is not None:
+        raise NotAllowed("denied.lease", f"{reason}: nothing was started")
     masks = {grant.reference: values[grant.env] for grant in request.grants}
     child = child_environment(environment, values)
     os.chdir(request.cwd)
@@ -77,11 +80,11 @@ def _run_leased(client: BrokerClient, request: LeaseRequest, environment: Mappin
 def _ended(client: BrokerClient, lease_id: str) -> str | None:
     """Say why the task must stop now: its lease has ended, or the broker has gone and nobody could revoke it."""
     try:
-        event = client.next_event(0)
+        while (event := client.next_event(0)) is not None:
+            if event.get("event") == "lease.ended" and event.get("id") == lease_id:
+                return f"the lease has ended: {event['reason']}"
     except Unavailable:
         return "the broker has ended, and the lease with it"
-    if event and event.get("event") == "lease.ended" and event.get("id") == lease_id:
-        return f"the lease has ended: {event['reason']}"
     return None
 
 

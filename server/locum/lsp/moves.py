@@ -7,7 +7,7 @@ back before it answers; a refused edit takes it out again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,7 +78,11 @@ class _Move:
         self._check = check
         self._finding = finding
         self._path, self._project = place_of(check.snapshot)
+        self._known_names: Collection[str] = ()
+        """The name under which this very value is in the vault already."""
         self._gave_up = False
+        self._sent = False
+        """Whether the editor was asked to edit: from then on only the text itself tells whether it did."""
 
     async def make(self) -> Moved:
         """Make everything that can fail without a trace before the value is stored: manifest, name, plan."""
@@ -90,7 +94,7 @@ class _Move:
         declared = set(parse_manifest(text).secrets) if text else set[str]()
         client = await self._off_loop(_connect)
         try:
-            stored = {item["name"] for item in await self._off_loop(client.list_secrets)}
+            stored = {item["name"]: item["version"] for item in await self._off_loop(client.list_secrets)}
             planned = await self._plan(stored, declared)
             if isinstance(planned, Refusal):
                 return Moved(False, reason=planned.reason)
@@ -103,14 +107,15 @@ class _Move:
         finally:
             self._ls.session.broker_thread.submit(client.close)
 
-    async def _plan(self, stored: Collection[str], declared: Collection[str]) -> Plan | Refusal:
+    async def _plan(self, stored: Mapping[str, int], declared: Collection[str]) -> Plan | Refusal:
         """Plan the edit; a value that this session has stored already keeps its name."""
         name = choose_name(self._finding, {*stored, *declared})
         planned = await self._off_loop(lambda: self._planned(name))
         if isinstance(planned, Plan):
             known = self._ls.session.stored_as(planned.value)
-            if known is not None and known in stored:
+            if known is not None and stored.get(known) == 1:  # nobody has replaced it since
                 planned.value.wipe()
+                self._known_names = {known}
                 return await self._off_loop(lambda: self._planned(known))
         return planned
 
@@ -123,16 +128,21 @@ class _Move:
     ) -> Moved:
         """Store, edit, and take the value out again unless the edit was made (or nobody can tell)."""
         undo = ""
-        if self._ls.session.stored_as(planned.value) != planned.name:
+        if planned.name not in self._known_names:
             undo = await self._store(client, planned)
-        moved = Moved(False, reason="The editor did not apply the edit. Nothing was changed; try again.")
+        sure = False  # whether we know what became of the text
+        moved = Moved(False, reason=_REFUSED)
         try:
             moved = await self._edit(planned, changes, manifest)
+            sure = moved.reason != _NO_ANSWER
         except JsonRpcException:
-            pass  # the editor refused in its own way
+            sure = True  # the editor refused in its own way
         finally:
-            if undo and not moved.applied and moved.reason != _NO_ANSWER:
+            as_it_was = not self._sent or (sure and self._is_untouched())
+            if undo and not moved.applied and as_it_was:
                 await self._off_loop(lambda: client.discard_secret(undo))
+        if not moved.applied and not as_it_was:
+            return Moved(False, reason=_NO_ANSWER)
         if moved.applied:
             self._ls.session.remember(planned.value, planned.name)
         return moved
@@ -162,24 +172,30 @@ class _Move:
         document, toml = self._ls.documents.open_document(snapshot.uri), self._open_manifest()
         if document is None or document.stamp != snapshot.stamp or (toml.stamp if toml else None) != manifest:
             return Moved(False, reason="The text changed meanwhile. Nothing was done; try again.")
-        changes = [Change(document, to_edits(snapshot.source, planned.edits, document.encoding)), *changes]
+        # The manifest first: an editor that fails there has not touched the text yet.
+        changes = [*changes, Change(document, to_edits(snapshot.source, planned.edits, document.encoding))]
         edit = workspace_edit(changes, versioned=self._ls.session.client.document_changes)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=f"Move {planned.name} to the vault")
+        self._sent = True
         try:
             answer = self._ls.workspace_apply_edit_async(params)
             result = await asyncio.wait_for(asyncio.shield(answer), EDIT_SECONDS)
         except TimeoutError:
             return Moved(False, reason=_NO_ANSWER)
         if not result.applied:
-            return Moved(False, reason="The editor did not apply the edit. Nothing was changed; try again.")
+            return Moved(False, reason=_REFUSED)
         note = planned.note
         if manifest is None:
             try:
                 await self._off_loop(lambda: self._declare_on_disk(planned.name))
-            except (LocumError, TimeoutError) as error:
-                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written in time"
+            except Exception as error:  # noqa: BLE001 - the edit is made: whatever fails now must not undo the store
+                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
                 note = f"{cause}. Declare it there by hand: [secrets.{planned.name}]"
         return Moved(True, planned.name, note)
+
+    def _is_untouched(self) -> bool:
+        document = self._ls.documents.open_document(self._check.snapshot.uri)
+        return document is not None and document.stamp == self._check.snapshot.stamp
 
     def _open_manifest(self) -> Document | None:
         """Return `locum.toml` when it is open in the editor: then the editor's text counts, not the disk's."""
@@ -207,6 +223,7 @@ class _Move:
         return await asyncio.wait_for(loop.run_in_executor(self._ls.session.broker_thread, work), STORE_SECONDS)
 
 
+_REFUSED = "The editor did not apply the edit. Nothing was changed; try again."
 _NO_ANSWER = "The editor did not say whether it applied the edit. The value is in your vault; look at the text."
 
 

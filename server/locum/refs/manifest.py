@@ -126,9 +126,12 @@ def add_secret(text: str, name: str, *, description: str = "", docs: str = "", s
     entry["source"] = source
     if docs:
         entry["docs"] = docs
-    if "secrets" not in document:
-        document["secrets"] = tomlkit.table(is_super_table=True)
-    cast("Table", document["secrets"])[name] = entry
+    try:
+        if "secrets" not in document:
+            document["secrets"] = tomlkit.table(is_super_table=True)
+        cast("Table", document["secrets"])[name] = entry
+    except ValueError:  # an inline table, for example
+        raise ManifestProblem(f"could not add {name}", hint=f"Add [secrets.{name}] by hand.") from None
     result = tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely
     if name not in parse_manifest(result).secrets:
         raise ManifestProblem(f"could not add {name}", hint=f"Add [secrets.{name}] by hand.")

@@ -16,6 +16,7 @@ from locum.refs.reference import Reference, find
 from locum.workspace.project import load_manifest
 
 BROKER_SECONDS = 0.3
+_PAGE = re.compile(r"https://[^\s<>()\[\]]{1,300}")
 _STARTED = re.compile(r"locum://[A-Za-z0-9_.-]*$")
 
 
@@ -77,9 +78,9 @@ async def _describe(ls: LocumServer, check: Check, reference: Reference) -> str:
     if entry is None:
         lines.append("`locum.toml` does not declare this name.")
     else:
-        lines += [entry.description] if entry.description else []
+        lines += [_plain(entry.description)] if entry.description else []
         lines.append(f"From: {'your local vault' if entry.source == 'local' else f'`{entry.source}`'}")
-        lines += [f"[Rotate it]({entry.docs})"] if entry.docs.startswith("https://") else []
+        lines += [f"[Rotate it]({entry.docs})"] if _PAGE.fullmatch(entry.docs) else []
     lines.append(await _in_vault(ls, reference.name))
     return "\n\n".join(lines)
 
@@ -112,6 +113,11 @@ def _explain(rule_id: str, title: str, why: tuple[str, ...]) -> str:
     rule = default_engine().rules[rule_id]
     page = f"\n\n[{title}: the vendor's page]({rule.url})" if rule.url else ""
     return f"**{title} in plain text** ({', '.join(why)})\n\n{rule.explanation}{page}"
+
+
+def _plain(text: str) -> str:
+    """Show a manifest's words as words: no markup of theirs, no picture that an editor would fetch."""
+    return re.sub(r"([\\`*_{}\[\]()#!<>|~-])", r"\\\1", " ".join(text.split())[:500])
 
 
 async def _manifest(ls: LocumServer, check: Check) -> Manifest:
