@@ -212,6 +212,21 @@ def test_ignoring_adds_a_comment_and_silences(client: Client) -> None:
     assert client.diagnostics(uri) == []
 
 
+def test_editor_and_command_line_give_one_answer(client: Client) -> None:
+    token = github_token()
+    (client.home.project / "locum.toml").write_text(
+        '[[scan.allow]]\nrule = "github-pat"\npath = "docs/**"\nreason = "sample"\n'
+    )
+    found: dict[str, list[str]] = {}
+    for name in ("docs/a.py", "src/a.py"):
+        path = client.home.project / name
+        path.parent.mkdir()
+        path.write_text(f'TOKEN = "{token}"\n')
+        found[name] = [d["data"]["fingerprint"] for d in client.diagnostics(client.open(name, path.read_text()))]
+    scanned = json.loads(client.home.run("scan", "--format", "json", check=1).stdout)["findings"]
+    assert found == {"docs/a.py": [], "src/a.py": [finding["fingerprint"] for finding in scanned]}
+
+
 def test_tasks_are_listed_from_the_manifest(client: Client) -> None:
     (client.home.project / "locum.toml").write_text(
         '[secrets.K]\n[tasks.test]\ncommand = ["true"]\nsecrets = ["K"]\n[tasks.none]\n'

@@ -7,18 +7,20 @@ are checked in a thread of our own with a time limit, and a result whose documen
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from locum.detect.finding import Finding
+from locum.errors import LocumError
 from locum.lsp.capabilities import Client
 from locum.lsp.documents import Document, Snapshot
 from locum.refs.reference import Occurrence, find
@@ -27,6 +29,7 @@ from locum.workspace.project import Project, find_project
 
 if TYPE_CHECKING:
     from locum.lsp.protocol import LocumServer
+    from locum.workspace.scanner import Scanner
 
 LONG = 1_000_000
 """Characters from which on a text is checked off the loop."""
@@ -187,12 +190,29 @@ class Session:
 
 def look(snapshot: Snapshot, budget: float | None) -> Check:
     """Check one snapshot. `budget` in seconds."""
+    findings, truncated = _scan(snapshot, budget)
+    broken = tuple(islice((item for item in find(snapshot.text) if item.reference is None), MAX_BROKEN))
+    return Check(snapshot, findings, broken, truncated)
+
+
+def _scan(snapshot: Snapshot, budget: float | None) -> tuple[tuple[Finding, ...], bool]:
+    """Scan as the command line does, the project's allowances included; without them where its manifest is broken."""
     from locum.detect.engine import default_engine  # the rules load after `initialize` is answered
 
+    if snapshot.path is not None:
+        with contextlib.suppress(LocumError):
+            report = _scanner().scan_text(snapshot.source, Path(snapshot.path), budget=budget)
+            return report.findings, report.truncated
     path, project = place_of(snapshot)
     result = default_engine().scan(snapshot.source.utf8, path=path, project=project.id, budget=budget)
-    broken = tuple(islice((item for item in find(snapshot.text) if item.reference is None), MAX_BROKEN))
-    return Check(snapshot, result.findings, broken, result.truncated)
+    return result.findings, result.truncated
+
+
+@cache
+def _scanner() -> Scanner:
+    from locum.workspace.scanner import Scanner
+
+    return Scanner()
 
 
 def place_of(snapshot: Snapshot) -> tuple[str, Project]:
@@ -213,3 +233,4 @@ def project_of(folder: Path) -> Project:
 def forget_projects() -> None:
     """Look anew for manifests and roots from now on."""
     project_of.cache_clear()
+    _scanner.cache_clear()
