@@ -117,6 +117,8 @@ def test_one_asker_has_one_question(attacked: Home) -> None:
     request = wire.LeaseRequest(("true",), str(attacked.project), (wire.Grant("API_KEY", "locum://API_KEY"),))
     for number in (1, 2):
         client._send(wire.encode({"id": number, "method": "lease.request", "params": request.to_wire()}), None)  # pyright: ignore[reportPrivateUsage] - two at once
+        if number == 1:
+            assert channel.next_question(20) is not None
     with pytest.raises(LocumError) as caught:
         client._answer(2, 20)  # pyright: ignore[reportPrivateUsage] - of the second
     assert caught.value.code == "denied.busy"
