@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from locum.broker.client import connect
-from locum.cli.person import read_passphrase
-from locum.errors import NotAllowed, UsageProblem
+from locum.cli.person import read_passphrase, with_vault
+from locum.errors import UsageProblem
 from locum.paths import private_dir, user_paths
 
 
@@ -77,16 +77,7 @@ def status(format_: str) -> None:
 def unlock() -> None:
     """Open the vault until the broker ends or `locum vault lock`."""
     with connect() as client:
-        try:
-            client.list_secrets()  # keyring and key file open it without being asked
-        except NotAllowed as error:
-            if not error.code.startswith("locked"):
-                raise
-            passphrase = read_passphrase("Passphrase of your vault: ")
-            try:
-                client.unlock(passphrase)
-            finally:
-                passphrase.wipe()
+        with_vault(client, client.list_secrets)  # keyring and key file open it without being asked
     click.echo("Unlocked.")
 
 

@@ -22,7 +22,7 @@ GOOD = [
     ("ref+vault://secret/app#/key", "ref+vault", "secret/app#/key", "key", None),
     ("ref+awssecrets://app/db?region=eu-west-1", "ref+awssecrets", "app/db?region=eu-west-1", None, None),
     ("keyring://service/user", "keyring", "service/user", None, None),
-    ("pass://work/aws/key", "pass", "work/aws/key", None, None),
+    ("pass://team/aws/key", "pass", "team/aws/key", None, None),
 ]
 BAD = [
     "", "locum", "locum://", "locum://1st", "locum://a b", "locum://a/b", "locum://../x", "locum://a#b?env=c", "locum://a?x=y",
