@@ -40,6 +40,7 @@ class Stream:
         """Masked bytes that the reader has not taken."""
         self.rests_at: float | None = None
         """When to call `rest`, on the monotonic clock."""
+        self._closed = False
         self._masker = masker
         self._may_block = os.get_blocking(sink)
 
@@ -88,9 +89,14 @@ class Stream:
         del self.waiting[:written]
 
     def finish(self) -> None:
-        """Take no more from the task, and let out what was held. What waits is still to be written."""
+        """Take no more from the task, and let out what was held. What waits is still to be written.
+
+        `source` stays open until `abandon`: a program that has closed its terminal may still be about to exit, and closing
+        our end would hang it up then, so that it ended by SIGHUP instead of with its own code.
+        """
         if self.open:
-            self._close()
+            self.open = False
+            self.rests_at = None
             try:
                 self.waiting += self._masker.flush()
             except Exception:  # noqa: BLE001 - as in `_take`
@@ -99,8 +105,7 @@ class Stream:
     def abandon(self) -> None:
         """Take no more from the task, and write no more."""
         self.waiting.clear()
-        if self.open:
-            self._close()
+        self._close()
 
     def _take(self, chunk: bytes) -> None:
         try:
@@ -112,4 +117,6 @@ class Stream:
     def _close(self) -> None:
         self.open = False
         self.rests_at = None
-        os.close(self.source)
+        if not self._closed:
+            self._closed = True
+            os.close(self.source)

@@ -69,6 +69,11 @@ def test_end_of_input_reaches_the_task(bench: Bench) -> None:
     assert terminal.wait() == 0
 
 
+def test_a_task_that_closes_its_terminal_before_it_ends_keeps_its_code(bench: Bench) -> None:
+    terminal = bench.on_terminal("sh", "-c", "echo ready; exec <&- >&- 2>&-; sleep 0.5; exit 7")
+    assert terminal.wait() == 7
+
+
 def test_a_large_paste_arrives_whole(bench: Bench) -> None:
     code = (
         "import tty, hashlib; tty.setraw(0); w('ready'); d = b''\n"
