@@ -51,12 +51,13 @@ class Editor:
 
 
 @pytest.fixture
-def editor(vault_home: Home, tmp_path: Path) -> Iterator[Editor]:
+def editor(vault_home: Home, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Editor]:
     """Give an editor's set-up over a vault that a key file opens."""
     place = Editor(vault_home, tmp_path / "editor")
     yield place
     for opened in place.open_editors:
         opened.close()
+    place.transcript.keep(f"neovim-{request.node.name}.transcript")
 
 
 def choose(editor: Neovim, wanted: str) -> None:

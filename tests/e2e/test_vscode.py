@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.vscode, pytest.mark.timeout(240)]
 
 SQUIGGLE = ".monaco-editor .squiggly-error"
 DIALOG = ".monaco-dialog-box"
+TRACING = {"initialize", "$/setTrace"}
 READ_FIRST = 0.7
 """Seconds that a person looks at a dialog before pressing a button; sooner than half a second does not count."""
 
@@ -34,7 +35,8 @@ pathlib.Path("go").unlink()
 print("done")
 """
 
-Open = Callable[[], VSCode]
+Open = Callable[..., VSCode]
+"""Opens a window; takes more arguments for code-server."""
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +48,11 @@ def extensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def transcript(vault_home: Home, tmp_path: Path) -> Transcript:
-    """Give the recorded server."""
-    return Transcript(vault_home, tmp_path / "vscode")
+def transcript(vault_home: Home, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Transcript]:
+    """Give the recorded server; its record is kept."""
+    recorded = Transcript(vault_home, tmp_path / "vscode")
+    yield recorded
+    recorded.keep(f"vscode-{request.node.name}.transcript")
 
 
 @pytest.fixture
@@ -58,10 +62,11 @@ def open_window(
     """Give a function that opens a window on the project; what it showed last is kept."""
     windows: list[VSCode] = []
 
-    def start() -> VSCode:
+    def start(*arguments: str) -> VSCode:
         window = VSCode(
             need_bed(), extensions=extensions, env=transcript.env, project=vault_home.project,
             folder=tmp_path / f"window{len(windows)}", settings={"locum.path": str(transcript.program)},
+            arguments=arguments,
         )  # fmt: skip
         windows.append(window)
         return window
@@ -95,7 +100,7 @@ def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(
     # A workspace that asks for a trace of the protocol, which would hold the document's text, must not get one.
     (project / ".vscode/settings.json").write_text(json.dumps({"locum.trace.server": "verbose"}))
 
-    code = open_window()
+    code = open_window("--log", "trace")
     code.open("app.py")
     code.see(SQUIGGLE, 40)
     code.press("Control+Shift+M")
@@ -139,8 +144,10 @@ def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(
     code.close(ARTEFACTS / "vscode-end.png")
     transcript.assert_only_document_text_holds(token)
     assert token.encode() not in vault_home.everything_written()
-    for log in code.data.rglob("logs/**/*"):
-        assert not log.is_file() or token.encode() not in log.read_bytes(), f"the token is in {log}"
+    for path in code.data.rglob("*"):
+        assert not path.is_file() or token.encode() not in path.read_bytes(), f"the token is in {path}"
+    asked_for = [message["params"] for message in transcript.client() if message.get("method") in TRACING]
+    assert {params.get("trace", params.get("value")) for params in asked_for} == {"off"}
 
 
 @pytest.fixture

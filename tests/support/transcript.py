@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from support.bed import ARTEFACTS
 from support.home import ROOT, Home
 
 DOCUMENT_TEXT = {"textDocument/didOpen", "textDocument/didChange", "textDocument/didSave"}
@@ -33,6 +35,12 @@ class Transcript:
         self.program.chmod(0o755)
         self.env = home.env | {"PATH": f"{self.bin}:{home.env['PATH']}"}
         del self.env["PYTHONPATH"]  # the program brings its own; what an editor starts otherwise needs none
+
+    def keep(self, name: str) -> None:
+        """Leave a copy among the artefacts, for whoever looks into a failure. Its secrets are made up."""
+        if self.folder.exists():
+            shutil.rmtree(ARTEFACTS / name, ignore_errors=True)
+            shutil.copytree(self.folder, ARTEFACTS / name)
 
     def servers(self) -> list[int]:
         """Return the process ids of the recorded servers that run now (of their recorders, which they end with)."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,12 +22,13 @@ from support.home import AGENT_MARKERS
 
 SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none", "telemetry.telemetryLevel": "off", "chat.disableAIFeatures": True,
-    "extensions.autoUpdate": False, "extensions.autoCheckUpdates": False, "update.mode": "none",
+    "extensions.autoUpdate": "off", "extensions.autoCheckUpdates": False, "update.mode": "none",
     "task.quickOpen.showAll": True,
     "workbench.enableExperiments": False, "window.restoreWindows": "none", "git.openRepositoryInParentFolders": "never",
     "task.allowAutomaticTasks": "off", "terminal.integrated.gpuAcceleration": "off", "editor.minimap.enabled": False,
     "terminal.integrated.shellIntegration.enabled": False, "workbench.tips.enabled": False,
     "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.localHistory.enabled": False,  # the editor's own copies of what was on disk, from before a fix
 }  # fmt: skip
 NO_GALLERY = json.dumps({"serviceUrl": "http://127.0.0.1:9/", "itemUrl": "", "resourceUrlTemplate": ""})
 
@@ -102,6 +103,7 @@ class VSCode:
         project: Path,
         folder: Path,
         settings: dict[str, Any],
+        arguments: Sequence[str] = (),
     ) -> None:
         user = folder / "data/User"
         user.mkdir(parents=True)
@@ -118,7 +120,7 @@ class VSCode:
                 [sys.executable, "-c", _DETACH, bed.node24, bed.code_server, "--user-data-dir", str(self.data),
                  "--extensions-dir", str(own), "--config", str(folder / "config.yaml"), "--auth", "none",
                  "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry", "--disable-update-check",
-                 "--disable-workspace-trust", str(project)],
+                 "--disable-workspace-trust", *arguments, str(project)],
                 env={**clean, "EXTENSIONS_GALLERY": NO_GALLERY, "SHELL": "/bin/sh"},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
