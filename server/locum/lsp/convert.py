@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from lsprotocol import types
 
-from locum.detect.finding import Finding
-from locum.lsp.session import Check
+from locum.lsp.session import Check, Found
 from locum.refs.reference import Occurrence
 from locum.text.edits import Edit
 from locum.text.source import PositionEncoding, SourceText
 
 SOURCE = "locum"
 BAD_REFERENCE = "bad-reference"
+
+_QUOTED = re.compile(r"^(['\"]).*\1(?= )")
+"""The text that a parser's message begins with. The range shows it already, and it may be a value in the wrong place."""
 
 _SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,
@@ -28,10 +32,9 @@ def to_range(source: SourceText, start: int, end: int, encoding: PositionEncodin
     )
 
 
-def finding_range(check: Check, finding: Finding, encoding: PositionEncoding) -> types.Range:
+def found_range(check: Check, found: Found, encoding: PositionEncoding) -> types.Range:
     """Return where a finding's value stands."""
-    source = check.snapshot.source
-    return to_range(source, source.offset_of_byte(finding.start), source.offset_of_byte(finding.end), encoding)
+    return to_range(check.snapshot.source, found.start, found.end, encoding)
 
 
 def to_edits(source: SourceText, edits: tuple[Edit, ...], encoding: PositionEncoding) -> list[types.TextEdit]:
@@ -39,11 +42,12 @@ def to_edits(source: SourceText, edits: tuple[Edit, ...], encoding: PositionEnco
     return [types.TextEdit(to_range(source, edit.start, edit.end, encoding), edit.new_text) for edit in edits]
 
 
-def finding_diagnostic(check: Check, finding: Finding, url: str, encoding: PositionEncoding) -> types.Diagnostic:
+def found_diagnostic(check: Check, found: Found, url: str, encoding: PositionEncoding) -> types.Diagnostic:
     """Say a finding; `url` is the rule's page, or "" for a client that shows none."""
+    finding = found.finding
     sure = "" if finding.confidence in {"certain", "high"} else " (likely)"
     return types.Diagnostic(
-        range=finding_range(check, finding, encoding),
+        range=found_range(check, found, encoding),
         message=f"{finding.title} in plain text{sure}. Move {finding.secret_name} to the vault.",
         severity=_SEVERITIES[finding.severity],
         code=finding.rule,
@@ -57,7 +61,7 @@ def broken_reference_diagnostic(check: Check, broken: Occurrence, encoding: Posi
     """Say that something wants to be a reference and is none."""
     return types.Diagnostic(
         range=to_range(check.snapshot.source, broken.start, broken.end, encoding),
-        message=f"Not a reference: {broken.problem}.",
+        message=f"Not a reference: {_QUOTED.sub('this', broken.problem)}.",
         severity=types.DiagnosticSeverity.Warning,
         code=BAD_REFERENCE,
         source=SOURCE,

@@ -15,10 +15,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
 
-from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.convert import to_edits
-from locum.lsp.session import Check, forget_projects, place_of
+from locum.lsp.session import Check, Found, forget_projects, place_of
 from locum.refs.manifest import add_secret, parse_manifest
 from locum.refs.reference import locum_reference
 from locum.rewrite.plan import Plan, Refusal
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 STORE_SECONDS = 60.0
 """The broker may wait for a keyring's dialog."""
 EDIT_SECONDS = 30.0
+SETTLE_SECONDS = 1.0
+"""How long an edit may take to arrive from an editor that said it failed."""
 NEXT_VERSION_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -56,14 +57,14 @@ class Moved:
         return {"applied": True, "name": self.name, "reference": locum_reference(self.name)}
 
 
-async def move(ls: LocumServer, uri: str, fingerprint: str) -> Moved:
+async def move(ls: LocumServer, uri: str, fingerprint: str, occurrence: int = 0) -> Moved:
     """Move one finding's value into the vault. Never raises for what can go wrong: the reason is in the answer."""
-    check = ls.session.check(uri)
-    finding = check.by_fingerprint(fingerprint) if check is not None else None
-    if check is None or finding is None:
+    check = await ls.session.checked(uri)
+    found = check.one(fingerprint, occurrence) if check is not None else None
+    if check is None or found is None:
         return Moved(False, reason="The text has changed: that secret is not there any more.")
     try:
-        return await _Move(ls, check, finding).make()
+        return await _Move(ls, check, found).make()
     except LocumError as error:
         return Moved(False, reason=error.explain().replace("\n", ". ").replace("..", "."))
     except TimeoutError:
@@ -73,10 +74,10 @@ async def move(ls: LocumServer, uri: str, fingerprint: str) -> Moved:
 class _Move:
     """One move, step by step."""
 
-    def __init__(self, ls: LocumServer, check: Check, finding: Finding) -> None:
+    def __init__(self, ls: LocumServer, check: Check, found: Found) -> None:
         self._ls = ls
         self._check = check
-        self._finding = finding
+        self._finding = found.finding
         self._path, self._project = place_of(check.snapshot)
         self._known_names: Collection[str] = ()
         """The name under which this very value is in the vault already."""
@@ -136,7 +137,8 @@ class _Move:
             moved = await self._edit(planned, changes, manifest)
             sure = moved.reason != _NO_ANSWER
         except JsonRpcException:
-            sure = True  # the editor refused in its own way
+            sure = True  # the editor refused in its own way; should it have edited all the same, its text says so soon
+            await self._ls.session.next_version(self._check.snapshot.uri, self._check.snapshot.version, SETTLE_SECONDS)
         finally:
             as_it_was = not self._sent or (sure and self._is_untouched())
             if undo and not moved.applied and as_it_was:
@@ -162,7 +164,7 @@ class _Move:
 
         try:
             return await self._off_loop(store)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):
             self._gave_up = True
             raise
 

@@ -1,7 +1,8 @@
 """What the server knows of its documents: the last check of each, made of an immutable snapshot, newest version wins.
 
-Handlers store text and ask for a check; checks of one loop turn are made once, after all edits of that turn. Long texts
-are checked in a thread of our own with a time limit, and a result whose document has moved on is dropped.
+Handlers store text and ask for a check; checks of one loop turn are made once, after all edits of that turn. What takes
+long is checked in a thread of our own: the newest text each time, those in between never, and a result whose document has
+moved on is dropped.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from locum.lsp.protocol import LocumServer
     from locum.workspace.scanner import Scanner
 
-LONG = 1_000_000
+LONG = 300_000
 """Characters from which on a text is checked off the loop."""
+QUICK_BUDGET = 0.05
+"""Seconds that a check may hold the loop. A text that takes longer is checked elsewhere, now and until it is closed."""
 BUDGET = 2.0
 """Seconds that a check may take; what is found until then is shown, and that it is not all."""
 PROJECT_FILES = 512
@@ -42,26 +47,35 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A finding and where it stands: offsets into the text."""
+
+    finding: Finding
+    start: int
+    end: int
+    occurrence: int
+    """Equal secrets in one text are one finding by name. This counts them, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What one look at one version of a document found."""
 
     snapshot: Snapshot
-    findings: tuple[Finding, ...]
+    found: tuple[Found, ...]
     broken: tuple[Occurrence, ...]
     """References that are none."""
     truncated: bool = False
+    """Not all of the text was looked at, or not all is shown."""
 
-    def at(self, start: int, end: int) -> list[Finding]:
+    def at(self, start: int, end: int) -> list[Found]:
         """Return the findings that touch `[start, end]` (offsets)."""
-        source = self.snapshot.source
-        return [
-            finding for finding in self.findings
-            if source.offset_of_byte(finding.start) <= end and start <= source.offset_of_byte(finding.end)
-        ]  # fmt: skip
+        return [found for found in self.found if found.start <= end and start <= found.end]
 
-    def by_fingerprint(self, fingerprint: str) -> Finding | None:
-        """Return the finding of this fingerprint."""
-        return next((finding for finding in self.findings if finding.fingerprint == fingerprint), None)
+    def one(self, fingerprint: str, occurrence: int = 0) -> Found | None:
+        """Return the finding of this fingerprint, the `occurrence`-th of its equals."""
+        same = (found for found in self.found if found.finding.fingerprint == fingerprint)
+        return next(islice(same, occurrence, None), None)
 
 
 class Session:
@@ -78,6 +92,9 @@ class Session:
         self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long-text")
         self._checks: dict[str, Check] = {}
         self._wanted: set[str] = set()
+        self._slow: set[str] = set()
+        """Documents whose check took longer than `QUICK_BUDGET`."""
+        self._elsewhere: dict[str, asyncio.Task[None]] = {}
         self._memory_key = secrets.token_bytes(32)
         self._stored: dict[bytes, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
@@ -98,40 +115,24 @@ class Session:
     def text_changed(self, uri: str) -> None:
         """Ask for a check of a document, at the end of this turn of the loop."""
         self._changed.pop(uri, asyncio.Event()).set()
-        if not self._wanted:
-            asyncio.get_running_loop().call_soon(self._check_wanted)
-        self._wanted.add(uri)
+        if uri not in self._wanted:
+            self._wanted.add(uri)
+            asyncio.get_running_loop().call_soon(self._check_wanted, uri)
 
     def closed(self, uri: str) -> None:
         """Forget a document."""
         self._checks.pop(uri, None)
         self._wanted.discard(uri)
-
-    def check(self, uri: str) -> Check | None:
-        """Return the check of a document as it is now, made at once if need be; None when it is not open.
-
-        For texts of ordinary length; `checked` does long ones elsewhere.
-        """
-        document = self.server.documents.open_document(uri)
-        if document is None:
-            return None
-        made = self._checks.get(uri)
-        if made is None or made.snapshot.stamp != document.stamp:
-            made = look(document.snapshot(), BUDGET)
-            self._checks[uri] = made
-        return made
+        self._slow.discard(uri)
 
     async def checked(self, uri: str) -> Check | None:
-        """Return the check of a document as it is now; that of a long text is made in a thread, the loop goes on."""
-        document = self.server.documents.open_document(uri)
-        if document is None or len(document.source) < LONG:
-            return self.check(uri)
-        made = self._checks.get(uri)
-        if made is None or made.snapshot.stamp != document.stamp:
-            loop = asyncio.get_running_loop()
-            made = await loop.run_in_executor(self._long_thread, look, document.snapshot(), BUDGET)
-            self._done(made, tell=False)
-        return made
+        """Return the check of a document as it is now, made at once if need be; None when it is not open."""
+        while (document := self.server.documents.open_document(uri)) is not None:
+            made = self._current(document) or self._check_here(document)
+            if made is not None:
+                return made
+            await asyncio.shield(self._check_elsewhere(uri))
+        return None
 
     def check_all(self) -> None:
         """Ask for a check of every open document."""
@@ -151,28 +152,47 @@ class Session:
                 return False
         return document is not None
 
-    def _check_wanted(self) -> None:
-        wanted, self._wanted = self._wanted, set()
-        for uri in wanted:
-            document = self.server.documents.open_document(uri)
-            if document is not None:
-                self._check_one(document)
+    def _check_wanted(self, uri: str) -> None:
+        document = self.server.documents.open_document(uri) if uri in self._wanted else None
+        self._wanted.discard(uri)
+        if document is not None and self._current(document) is None and self._check_here(document) is None:
+            self._check_elsewhere(uri)
 
-    def _check_one(self, document: Document) -> None:
-        snapshot = document.snapshot()
-        if len(snapshot.text) < LONG:
-            self._done(look(snapshot, BUDGET))
-            return
-        future = self._long_thread.submit(look, snapshot, BUDGET)
+    def _current(self, document: Document) -> Check | None:
+        made = self._checks.get(document.uri)
+        return made if made is not None and made.snapshot.stamp == document.stamp else None
+
+    def _check_here(self, document: Document) -> Check | None:
+        """Check a document on the loop; None for one that takes too long for that."""
+        if document.uri in self._slow or len(document.source) >= LONG:
+            return None
+        started = time.perf_counter()
+        check = look(document.snapshot(), QUICK_BUDGET)
+        if time.perf_counter() - started > QUICK_BUDGET:
+            self._slow.add(document.uri)
+            if check.truncated:
+                return None  # perhaps for want of time: elsewhere there is more of it
+        self._done(check)
+        return check
+
+    def _check_elsewhere(self, uri: str) -> asyncio.Task[None]:
+        """Check a document in the thread for long texts; ends when its newest text is checked."""
+        task = self._elsewhere.get(uri)
+        if task is None:
+            task = self._elsewhere[uri] = asyncio.get_running_loop().create_task(self._follow(uri))
+            task.add_done_callback(lambda _: self._elsewhere.pop(uri, None))
+        return task
+
+    async def _follow(self, uri: str) -> None:
         loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._done, done.result()))
+        while (document := self.server.documents.open_document(uri)) is not None and self._current(document) is None:
+            self._done(await loop.run_in_executor(self._long_thread, look, document.snapshot(), BUDGET))
 
-    def _done(self, check: Check, *, tell: bool = True) -> None:
+    def _done(self, check: Check) -> None:
         document = self.server.documents.open_document(check.snapshot.uri)
         if document is not None and document.stamp == check.snapshot.stamp:
             self._checks[check.snapshot.uri] = check
-            if tell:
-                self.on_checked(check)
+            self.on_checked(check)
 
     # -- values that this session has stored -------------------------------------------------------------------
 
@@ -191,20 +211,49 @@ class Session:
 def look(snapshot: Snapshot, budget: float | None) -> Check:
     """Check one snapshot. `budget` in seconds."""
     findings, truncated = _scan(snapshot, budget)
-    broken = tuple(islice((item for item in find(snapshot.text) if item.reference is None), MAX_BROKEN))
-    return Check(snapshot, findings, broken, truncated)
+    found = tuple(_placed(snapshot, findings))
+    broken = (item for item in _references(snapshot) if item.reference is None)
+    # A value that somebody put behind `locum://` is told as a finding, not as a reference with the value in its message.
+    told = (item for item in broken if not any(f.start < item.end and item.start < f.end for f in found))
+    return Check(snapshot, found, tuple(islice(told, MAX_BROKEN)), truncated)
+
+
+def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:
+    """Turn the findings' byte offsets into offsets, in one way through the text."""
+    utf8 = snapshot.source.utf8 if findings else b""
+    offsets, here, offset = dict[int, int](), 0, 0
+    for place in sorted({place for finding in findings for place in (finding.start, finding.end)}):
+        offset += len(utf8[here:place].decode("utf-8", "surrogatepass"))
+        offsets[place], here = offset, place
+    seen = Counter[str]()
+    for finding in findings:
+        yield Found(finding, offsets[finding.start], offsets[finding.end], seen[finding.fingerprint])
+        seen[finding.fingerprint] += 1
+
+
+def _references(snapshot: Snapshot) -> Iterator[Occurrence]:
+    """Find `locum://` references, looking only at lines that hold one: a text is full of other URLs."""
+    source, place = snapshot.source, snapshot.text.find("locum://")
+    while place >= 0:
+        start, end = source.line_span(source.line_of(place))
+        for item in find(source.text[start:end]):
+            yield replace(item, start=start + item.start, end=start + item.end)
+        place = snapshot.text.find("locum://", end)
 
 
 def _scan(snapshot: Snapshot, budget: float | None) -> tuple[tuple[Finding, ...], bool]:
-    """Scan as the command line does, the project's allowances included; without them where its manifest is broken."""
+    """Scan as the command line does, with the project's exclusions and allowances; without them where its manifest is broken."""
     from locum.detect.engine import default_engine  # the rules load after `initialize` is answered
 
     if snapshot.path is not None:
         with contextlib.suppress(LocumError):
-            report = _scanner().scan_text(snapshot.source, Path(snapshot.path), budget=budget)
+            path = Path(snapshot.path)
+            if _scanner().excludes(path):
+                return (), False
+            report = _scanner().scan_text(snapshot.source, path, budget=budget)
             return report.findings, report.truncated
-    path, project = place_of(snapshot)
-    result = default_engine().scan(snapshot.source.utf8, path=path, project=project.id, budget=budget)
+    name, project = place_of(snapshot)
+    result = default_engine().scan(snapshot.source.utf8, path=name, project=project.id, budget=budget)
     return result.findings, result.truncated
 
 

@@ -87,10 +87,21 @@ class Writer:
         """Nothing: the process' end closes it."""
 
 
-def serve(protocol: Any, descriptor_in: int = 0, descriptor_out: int = 1) -> int:
+def serve(protocol: Any) -> int:
     """Run until `exit` or the end of input. Returns the exit code that the specification asks for."""
+    descriptor_in, descriptor_out = _take_standard_streams()
     protocol.set_writer(Writer(descriptor_out))
     return asyncio.run(_Loop(protocol).run(descriptor_in))
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    """Keep the client's pipes for ourselves: neither a stray print nor a child process can get between the frames."""
+    mine = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return mine
 
 
 class _Loop:
@@ -144,6 +155,9 @@ class _Loop:
         method, number = message.get("method"), message.get("id")
         if method == "exit":
             self._finish(0 if self._shut_down else 1)
+        elif "method" in message and (not isinstance(method, str) or message.get("jsonrpc", "2.0") != "2.0"):
+            if number is not None:
+                self._refuse(number if isinstance(number, str | int) else None, JsonRpcInvalidRequest())
         elif isinstance(method, str) and number is not None:
             self._take_request(message, method, number)
         elif self._initialized:
@@ -160,7 +174,7 @@ class _Loop:
         elif not self._initialized and method != "initialize":
             self._refuse(number, JsonRpcServerNotInitialized())
         else:
-            served = self._hand_on({"params": None} | message)
+            served = self._hand_on({"id": number, "method": method, "params": message.get("params")})
             self._initialized = self._initialized or served
             self._shut_down = method == "shutdown"
 
@@ -171,6 +185,10 @@ class _Loop:
         except JsonRpcException as error:
             if "method" in message and message.get("id") is not None:
                 self._refuse(message["id"], error)
+            elif "method" not in message and "error" not in message:
+                # An answer of the client that cannot be read: who waits for it must learn that now.
+                failed = {"code": JsonRpcParseError.CODE, "message": JsonRpcParseError.MESSAGE}
+                return self._hand_on({"id": message.get("id"), "error": failed})
             return False
         self._protocol.handle_message(structured)
         return True

@@ -6,13 +6,13 @@ from typing import Any
 
 from lsprotocol import types
 
-from locum.detect.finding import Finding
-from locum.lsp.convert import SOURCE
+from locum.lsp.convert import SOURCE, found_range
 from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL
 from locum.lsp.ignore import can_ignore
 from locum.lsp.protocol import LocumServer, guard
-from locum.lsp.session import Check
+from locum.lsp.session import Check, Found
 from locum.rewrite.naming import choose_name
+from locum.text.source import PositionEncoding
 
 FIX_ALL = "source.fixAll.locum"
 
@@ -30,7 +30,7 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
     """Offer what can be done about the findings in a range."""
     uri = params.text_document.uri
     check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
-    if check is None or document is None or not check.findings:
+    if check is None or document is None or not check.found:
         return []
     wanted = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
     actions: list[types.CodeAction] = []
@@ -38,12 +38,13 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
         source = check.snapshot.source
         start = source.offset(params.range.start.line, params.range.start.character, document.encoding)
         end = source.offset(params.range.end.line, params.range.end.character, document.encoding)
-        for finding in check.at(start, end):
-            actions += _for_one(check, finding, params.context.diagnostics)
-        if actions and len(check.findings) > 1:
+        for found in check.at(start, end):
+            actions += _for_one(check, found, params.context.diagnostics, document.encoding)
+        if actions and len(check.found) > 1:
             actions.append(_for_all(check, types.CodeActionKind.QuickFix))
-    if wanted and _asked_for(FIX_ALL, wanted):
-        actions.append(_for_all(check, FIX_ALL))
+    by_itself = params.context.trigger_kind == types.CodeActionTriggerKind.Automatic
+    if FIX_ALL in wanted or (wanted and not by_itself and _asked_for(FIX_ALL, wanted)):
+        actions.append(_for_all(check, FIX_ALL))  # not for "fix all on save": nobody asked to fill the vault then
     return actions
 
 
@@ -53,9 +54,19 @@ def resolved(ls: LocumServer, action: types.CodeAction) -> types.CodeAction:  # 
     return action
 
 
-def _for_one(check: Check, finding: Finding, shown: Any) -> list[types.CodeAction]:
-    mine = [d for d in shown if d.source == SOURCE and _fingerprint(d) == finding.fingerprint] or None
-    target = {"uri": check.snapshot.uri, "version": check.snapshot.version, "fingerprint": finding.fingerprint}
+def _for_one(check: Check, found: Found, shown: Any, encoding: PositionEncoding) -> list[types.CodeAction]:
+    finding = found.finding
+    here = found_range(check, found, encoding).start
+    mine = [
+        shown_one for shown_one in shown
+        if shown_one.source == SOURCE and _fingerprint(shown_one) == finding.fingerprint
+        and (shown_one.range.start.line, shown_one.range.start.character) == (here.line, here.character)
+    ] or None  # fmt: skip
+    target: dict[str, Any] = {
+        "uri": check.snapshot.uri, "version": check.snapshot.version, "fingerprint": finding.fingerprint,
+    }  # fmt: skip
+    if found.occurrence:
+        target["occurrence"] = found.occurrence
     title = f"Move {choose_name(finding, ())} to the vault"
     actions = [_action(title, types.CodeActionKind.QuickFix, MOVE, target, diagnostics=mine, preferred=True)]
     if can_ignore(check.snapshot):
@@ -66,7 +77,7 @@ def _for_one(check: Check, finding: Finding, shown: Any) -> list[types.CodeActio
 
 def _for_all(check: Check, kind: str) -> types.CodeAction:
     target = {"uri": check.snapshot.uri, "version": check.snapshot.version}
-    return _action(f"Move all {len(check.findings)} secrets in this file to the vault", kind, MOVE_ALL, target)
+    return _action(f"Move all {len(check.found)} secrets in this file to the vault", kind, MOVE_ALL, target)
 
 
 def _action(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,11 +37,12 @@ def register(server: LocumServer) -> None:
 
 @guard
 async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.moveToVault [{uri, version, fingerprint}]`: store, read back, edit, declare."""
+    """`locum.moveToVault [{uri, version, fingerprint, occurrence?}]`: store, read back, edit, declare."""
     from locum.lsp.moves import move  # with the idioms of all languages: when the first fix is chosen
 
     target = _target(arguments)
-    moved = await asyncio.shield(asyncio.ensure_future(move(ls, _text(target, "uri"), _text(target, "fingerprint"))))
+    moving = move(ls, _text(target, "uri"), _text(target, "fingerprint"), _occurrence(target))
+    moved = await asyncio.shield(asyncio.ensure_future(moving))
     if moved.applied:
         note = f" {moved.note}" if moved.note else ""
         _say(ls, types.MessageType.Info, f"{moved.name} is in your vault.{note} It stood in plain text: rotate it.")
@@ -65,40 +67,53 @@ async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
     from locum.lsp.moves import NEXT_VERSION_SECONDS, move
 
     names: list[str] = []
-    refused: dict[str, str] = {}
-    while (check := ls.session.check(uri)) is not None:
-        todo = [finding for finding in check.findings if finding.fingerprint not in refused]
+    reasons: list[str] = []
+    refused = Counter[str]()  # of each kind of equals the last ones: they are tried from the end, so that places stay
+    while (check := await ls.session.checked(uri)) is not None:
+        equals = Counter(found.finding.fingerprint for found in check.found)
+        for name, left in refused.items():
+            equals[name] -= left
+        todo = [found for found in check.found if found.occurrence < equals[found.finding.fingerprint]]
         if not todo:
             break
-        moved = await move(ls, uri, todo[-1].fingerprint)  # from the end, so that the places before it stay
+        moved = await move(ls, uri, todo[-1].finding.fingerprint, todo[-1].occurrence)
         if not moved.applied:
-            refused[todo[-1].fingerprint] = moved.reason
+            reasons.append(moved.reason)
+            refused[todo[-1].finding.fingerprint] += 1
         elif not await ls.session.next_version(uri, check.snapshot.version, NEXT_VERSION_SECONDS):
             names.append(moved.name)
             break
         else:
             names.append(moved.name)
-    return list(dict.fromkeys(reversed(names))), list(refused.values())
+    return list(dict.fromkeys(reversed(names))), reasons
 
 
 @guard
 async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.ignore [{uri, fingerprint}]`: add a comment to the finding's line."""
+    """`locum.ignore [{uri, version, fingerprint, occurrence?}]`: add a comment to the finding's line."""
+    target = _target(arguments)
+    reason = await _ignore(ls, _text(target, "uri"), _text(target, "fingerprint"), _occurrence(target))
+    if reason:
+        _say(ls, types.MessageType.Warning, f"Not ignored. {reason}")
+        return {"applied": False, "reason": reason}
+    return {"applied": True}
+
+
+async def _ignore(ls: LocumServer, uri: str, fingerprint: str, occurrence: int) -> str:
+    """Add the comment; return why not, or nothing."""
     from locum.lsp.moves import Change, workspace_edit
 
-    target = _target(arguments)
-    uri = _text(target, "uri")
-    check, document = ls.session.check(uri), ls.documents.open_document(uri)
-    finding = check.by_fingerprint(_text(target, "fingerprint")) if check is not None else None
-    if check is None or document is None or finding is None:
-        return {"applied": False, "reason": "The text has changed: that finding is not there any more."}
-    edit = ignore_edit(check.snapshot, check.snapshot.source.offset_of_byte(finding.end))
+    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
+    found = check.one(fingerprint, occurrence) if check is not None else None
+    if check is None or document is None or found is None:
+        return "The text has changed: that finding is not there any more."
+    edit = ignore_edit(check.snapshot, found.start, found.end)
     if edit is None:
-        return {"applied": False, "reason": "This file has no comments: allow it in locum.toml, [[scan.allow]]."}
+        return "A comment there would change what the file says. Allow it in locum.toml: [[scan.allow]]."
     change = Change(document, to_edits(check.snapshot.source, (edit,), document.encoding))
     params = types.ApplyWorkspaceEditParams(workspace_edit([change], versioned=ls.session.client.document_changes))
     result = await ls.workspace_apply_edit_async(params)
-    return {"applied": result.applied}
+    return "" if result.applied else "The editor did not apply the edit."
 
 
 @guard
@@ -179,6 +194,14 @@ def _text(target: dict[str, Any], key: str) -> str:
     value = target.get(key)
     if not isinstance(value, str):
         raise UsageProblem("command.arguments", f"this command's argument lacks {key}")
+    return value
+
+
+def _occurrence(target: dict[str, Any]) -> int:
+    """Return which of equal secrets is meant: the first, unless the action said otherwise."""
+    value = target.get("occurrence", 0)
+    if not isinstance(value, int) or value < 0:
+        raise UsageProblem("command.arguments", "occurrence is a number from 0")
     return value
 
 

@@ -38,7 +38,7 @@ async def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> typ
     """Answer a pull; "unchanged" when nothing is new since the result that the client names."""
     check = await ls.session.checked(params.text_document.uri)
     items = diagnostics(ls, check) if check is not None else []
-    result = _result_id(check)
+    result = _result_id(items)
     if params.previous_result_id == result:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result)
     return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
@@ -48,15 +48,15 @@ def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
     """Say everything that a check found, in the order of the text."""
     document = ls.documents.open_document(check.snapshot.uri)
     encoding = document.encoding if document is not None else "utf-16"
-    rules = _rules() if check.findings else {}
     shows_pages = ls.session.client.code_descriptions
+    rules = _rules() if check.found and shows_pages else {}
     said = [
-        convert.finding_diagnostic(check, finding, rules[finding.rule] if shows_pages else "", encoding)
-        for finding in check.findings
+        convert.found_diagnostic(check, found, rules[found.finding.rule] if shows_pages else "", encoding)
+        for found in check.found
     ]
     said += [convert.broken_reference_diagnostic(check, broken, encoding) for broken in check.broken]
     if check.truncated:
-        said.append(convert.truncated_diagnostic(len(check.findings)))
+        said.append(convert.truncated_diagnostic(len(check.found)))
     return said
 
 
@@ -66,11 +66,7 @@ def _rules() -> dict[str, str]:
     return {name: rule.url for name, rule in default_engine().rules.items()}
 
 
-def _result_id(check: Check | None) -> str:
-    """Name a result by where and what it says; nothing of a value goes in."""
-    if check is None:
-        return "none"
-    parts = [(f.rule, f.start, f.end, f.fingerprint) for f in check.findings] + [
-        (b.start, b.problem) for b in check.broken
-    ]
-    return hashlib.sha256(repr((parts, check.snapshot.starts)).encode()).hexdigest()[:32]
+def _result_id(items: list[types.Diagnostic]) -> str:
+    """Name a result by all that it says and where."""
+    said = [(item.code, item.message, item.data, repr(item.range)) for item in items]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]

@@ -7,8 +7,9 @@ import re
 
 from lsprotocol import types
 
+from locum.detect.finding import Finding
 from locum.errors import LocumError
-from locum.lsp.convert import finding_range, to_range
+from locum.lsp.convert import found_range, to_range
 from locum.lsp.protocol import LocumServer, guard
 from locum.lsp.session import Check, place_of
 from locum.refs.manifest import Manifest
@@ -36,14 +37,13 @@ async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | N
         return None
     source = check.snapshot.source
     offset = source.offset(params.position.line, params.position.character, document.encoding)
+    for found in check.at(offset, offset):  # first: a value may stand where a reference's name should
+        return _hover(ls, _explain(found.finding), found_range(check, found, document.encoding))
     for item in find(source.line(params.position.line)) if params.position.line < len(source.starts) else ():
         start = source.starts[params.position.line]
         if item.reference is not None and start + item.start <= offset <= start + item.end:
             text = await _describe(ls, check, item.reference)
             return _hover(ls, text, to_range(source, start + item.start, start + item.end, document.encoding))
-    for finding in check.at(offset, offset):
-        text = _explain(finding.rule, finding.title, finding.why)
-        return _hover(ls, text, finding_range(check, finding, document.encoding))
     return None
 
 
@@ -107,12 +107,13 @@ async def _in_vault(ls: LocumServer, name: str) -> str:
     return "In the vault: yes." if there else f"In the vault: no. Store it: `locum secret set {name}`"
 
 
-def _explain(rule_id: str, title: str, why: tuple[str, ...]) -> str:
+def _explain(finding: Finding) -> str:
     from locum.detect.engine import default_engine
 
-    rule = default_engine().rules[rule_id]
-    page = f"\n\n[{title}: the vendor's page]({rule.url})" if rule.url else ""
-    return f"**{title} in plain text** ({', '.join(why)})\n\n{rule.explanation}{page}"
+    rule = default_engine().rules[finding.rule]
+    todo = f"Move {finding.secret_name} to the vault (quick fix), then rotate it."
+    page = f"\n\n[{finding.title}: the vendor's page]({rule.url})" if rule.url else ""
+    return f"**{finding.title} in plain text** ({', '.join(finding.why)})\n\n{rule.explanation}\n\n{todo}{page}"
 
 
 def _plain(text: str) -> str:
