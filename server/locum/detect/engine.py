@@ -15,7 +15,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder, is_plain, looks_random, names_itself
+from locum.detect.checks import (
+    CHECK_NAMES,
+    CHECKS,
+    entropy,
+    is_code,
+    is_placeholder,
+    is_plain,
+    looks_random,
+    names_itself,
+)
+from locum.detect.context import says_credential, values_near
 from locum.detect.finding import Confidence, Finding, ScanResult
 from locum.detect.fingerprint import fingerprint
 from locum.detect.names import assigned_name, holds_a_value, is_name, url_name, variable
@@ -99,7 +109,7 @@ class Engine:
                 markers.append(start)
                 continue
             for rule in routes[number]:
-                for span in _spans(rule, data, start):
+                for span in _spans(rule, data, start, end):
                     if (rule.id, span) not in tried:
                         tried.add((rule.id, span))
                         candidate = _confirm(rule, data, path, (start, end), span)
@@ -117,8 +127,13 @@ def default_engine() -> Engine:
     return Engine(Pack.built_in())
 
 
-def _spans(rule: Rule, data: bytes, anchor: int) -> Iterable[tuple[int, int]]:
-    """Return where the rule's values stand whose matches begin at the anchor, or at most `lookback` bytes before it."""
+def _spans(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterable[tuple[int, int]]:
+    """Return where the rule's values stand whose matches begin at the anchor, or at most `lookback` bytes before it.
+
+    For a context rule: those that begin at most `near` bytes after the word.
+    """
+    if rule.near:
+        return values_near(rule, data, anchor, anchor_end)
     pattern = rule.pattern
     if not rule.lookback:
         match = pattern.match(data, anchor, anchor + rule.span)
@@ -140,6 +155,8 @@ def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: 
         if not holds_a_value(name) or not looks_random(value, password=_PASSWORD.search(name) is not None):
             return None
         return _Candidate(rule, start, end, rule.confidence, ("looks random",), name, place)
+    if rule.near and (is_plain(value) or is_code(value)):
+        return None
     verdict = CHECKS[rule.check](value) if rule.check else None
     if rule.id == "url-password" and names_itself(value):
         return None
@@ -150,6 +167,10 @@ def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: 
     name, place = url_name(data, start, path) if rule.id == "url-password" else assigned_name(data, start)
     prefix = data[anchor[0] : anchor[1]].decode("ascii") if anchor[0] == start else ""  # the vendor's, and public
     confidence, why = rule.confidence, [f"prefix {prefix}" if prefix else f"format of {rule.title}"]
+    if rule.near:
+        why = [f"near {data[anchor[0] : anchor[1]].decode('ascii')}", "looks random"]
+        if not says_credential(data, anchor[1], start):
+            confidence = "low"
     if verdict is not None:
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
         why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")

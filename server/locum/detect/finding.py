@@ -10,6 +10,16 @@ Confidence = Literal["certain", "high", "medium", "low"]
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """Another place in the same text that belongs to a finding. Byte offsets."""
+
+    start: int
+    end: int
+    note: str
+    """"the same value", "the key id of this pair"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One plaintext secret. `start` and `end` are byte offsets into the scanned UTF-8 and cover exactly the value."""
 
@@ -25,6 +35,15 @@ class Finding:
     """A good name for it in a vault, as an environment variable is spelt."""
     fingerprint: str
     """Stable under line moves; no hash of a value that could be guessed (see `fingerprint.py`)."""
+    related: tuple[Related, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that somebody silenced, and how: "gitleaks:allow", "locum.toml"."""
+
+    finding: Finding
+    mechanism: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""Context rules: a value without a mark of its own, near the name of the service that it belongs to. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from locum.detect.pack import Rule
+
+_MOST = 4
+"""Values that are looked at after one word."""
+_WIDEST = 400
+_CREDENTIAL = (
+    rb"key|token|secret|auth|pass|pwd|cred|bearer|api|access|client|app|bot|pat|private|webhook|account|signature"
+)
+_SAYS = re.compile(rb"(?i)" + _CREDENTIAL + rb"|[=:>]\s{0,8}[\"'`]?$")
+_WORD_ENDS = re.compile(rb"(?=[^A-Za-z]|$)|(?<=[a-z0-9])(?=[A-Z])|(?i:" + _CREDENTIAL + rb")")
+
+
+def values_near(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterable[tuple[int, int]]:
+    """Return where the shape of a context rule stands at most `near` bytes after the word at `[anchor, anchor_end)`."""
+    before = data[anchor - 1 : anchor] if anchor else b""
+    if before.isalpha() and not (before.islower() and data[anchor : anchor + 1].isupper()):
+        return ()  # the end of another word
+    if not _WORD_ENDS.match(data, anchor_end):
+        return ()
+    found: list[tuple[int, int]] = []
+    last = anchor_end + rule.near
+    for match in rule.pattern.finditer(data, anchor_end, last + min(rule.span, _WIDEST)):
+        if match.start() > last or len(found) == _MOST:
+            break
+        found.append(match.span(rule.group))
+    return found
+
+
+def says_credential(data: bytes, start: int, end: int) -> bool:
+    """Say whether what stands between the word and the value speaks of a credential, or assigns."""
+    return _SAYS.search(data, start, end) is not None

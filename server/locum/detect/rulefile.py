@@ -1,0 +1,111 @@
+r"""Reads rule files: a plain block format that needs no escapes and costs little to read. Knows nothing of matching.
+
+    # A comment.
+    [zenrows-api-key] ZenRows API key
+    near: zenrows, zen_rows
+    value: {hex:40}
+    service: ZenRows, web scraping
+    url: https://example.com/rotate
+
+    [github-pat] GitHub personal access token
+    token: ghp_{alnum:36}
+    check: github
+    name: GITHUB_TOKEN
+    url: https://example.com/rotate
+    about: What it opens, and how to take it back.
+
+A line that is indented goes on with the field before it. The ways to say how a value looks, one a rule:
+
+`token`  the value itself; word boundaries are added, and the anchors are taken from its beginning unless given
+`near`   words, one of which stands at most `gap` bytes before the `value` (boundaries are added there too)
+`regex`  the whole expression, in verbose mode over bytes: group `value` is the secret, else all of the match
+
+`{alnum:36}`, `{hex:32}`, `{b64u:40-60}`, `{uuid}`… are shapes (`SHAPES`). Fields: `_FIELDS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+SHAPES = {
+    "hex": "[0-9a-fA-F]", "lhex": "[0-9a-f]", "uhex": "[0-9A-F]",
+    "alnum": "[0-9A-Za-z]", "lower": "[0-9a-z]", "upper": "[0-9A-Z]", "alpha": "[A-Za-z]", "digits": "[0-9]",
+    "b32": "[A-Z2-7]", "b64": "[0-9A-Za-z+/]", "b64u": "[0-9A-Za-z_-]", "word": "[0-9A-Za-z_]",
+}  # fmt: skip
+"""Alphabets by name. A number or a range says how many: `{hex:32}`, `{b64u:40-60}`."""
+UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+BEFORE = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
+"""No word goes on into a token from the left; an escaped line end is no word."""
+_SHAPE = re.compile(r"\{([a-z]\w*)(?::(\d+)(?:-(\d+))?)?\}")
+_LITERAL = re.compile(r"(?:[A-Za-z0-9_:/@=~-]|\\[.-]|\[ \])+(?![*+?]|\{\d)")
+_HEAD = re.compile(r"\[([^\]]*)\] *(.*)")
+_FIELDS = frozenset(
+    "anchors regex token near value gap name url about service severity confidence check entropy span lookback generic".split()  # noqa: SIM905 - reads better
+)
+
+Block = dict[str, str]
+"""A rule's fields as written, with `id` and `title`."""
+
+
+class RuleFileProblem(ValueError):
+    """A rule file that cannot be read. Names the rule, and what is wrong."""
+
+
+def read_blocks(text: str) -> Iterator[Block]:
+    """Yield the rules of a file, as written. Raises RuleFileProblem."""
+    block: Block = {}
+    field = ""
+    for line in text.splitlines():
+        if line[:1] in {" ", "\t"} and field:
+            block[field] += "\n" + line.strip()
+            continue
+        field = ""
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            if block:
+                yield block
+            head = _HEAD.fullmatch(line)
+            if head is None or not head[2]:
+                raise RuleFileProblem(f"{line}: write [rule-id] Title")
+            block = {"id": head[1], "title": head[2]}
+            continue
+        key, colon, value = line.partition(":")
+        if not block or not colon or key not in _FIELDS:
+            raise RuleFileProblem(f"{block.get('id', 'before the first rule')}: unknown field {key}")
+        if key in block:
+            raise RuleFileProblem(f"{block['id']}: {key} is there twice")
+        block[key] = value.strip()
+        field = key
+    if block:
+        yield block
+
+
+def expanded(regex: str) -> str:
+    """Put the alphabets in the place of `{shapes}`. Raises RuleFileProblem for an unknown one."""
+    return _SHAPE.sub(_shape, regex)
+
+
+def bounded(value: str) -> str:
+    """Add word boundaries to the expression of a token."""
+    last = _SHAPE.search(value, value.rfind("{")) if value.endswith("}") else None
+    more = {"b64u": "_-", "word": "_", "b64": "+/="}.get(last[1], "") if last else ""
+    return f"{BEFORE}(?P<value>{expanded(value)})(?![0-9A-Za-z{more}])"
+
+
+def beginning(token: str) -> str:
+    """Return the literal that every value of a token begins with, in lower case; "" when there is none."""
+    found = _LITERAL.match(token)
+    return found[0].replace("\\", "").replace("[ ]", " ").lower() if found else ""
+
+
+def _shape(found: re.Match[str]) -> str:
+    name, least, most = found[1], found[2], found[3]
+    if name == "uuid" and not least:
+        return UUID
+    alphabet = SHAPES.get(name)
+    if alphabet is None or not least:
+        raise RuleFileProblem(f"no shape {found[0]}: there are uuid, {', '.join(f'{{{known}N}}' for known in SHAPES)}")
+    return f"{alphabet}{{{least},{most}}}" if most else f"{alphabet}{{{least}}}"
