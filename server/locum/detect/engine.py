@@ -15,24 +15,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from locum.detect.checks import (
-    CHECK_NAMES,
-    CHECKS,
-    entropy,
-    is_code,
-    is_placeholder,
-    is_plain,
-    looks_random,
-    names_itself,
-)
+from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder
 from locum.detect.context import says_credential, values_near
 from locum.detect.finding import Confidence, Finding, ScanResult
 from locum.detect.fingerprint import fingerprint
+from locum.detect.generic import is_code_file, judge
 from locum.detect.names import assigned_name, holds_a_value, is_name, url_name, variable
 from locum.detect.pack import Pack, Rule
 from locum.detect.selectors import choose
+from locum.detect.severity import severity
 from locum.detect.suppress import ANCHORS as MARKERS
 from locum.detect.suppress import Markers
+from locum.detect.values import is_code, is_plain, names_itself
 
 MAX_FINDINGS = 500
 """A file with more than this many is not read by anybody; the result is then marked as cut short."""
@@ -42,7 +36,9 @@ _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 
 _RANK: dict[Confidence, int] = {"certain": 3, "high": 2, "medium": 1, "low": 0}
-_PASSWORD = re.compile(rb"(?i)passw|pwd|passphrase")
+QUOTES = b"\"'`"
+_ALONE = re.compile(rb"[ \t]*(?:[,;)}\]\\]{0,3}[ \t]*(?:#|//|--|/\*|\r?\n|$)|[&?])")
+"""What may follow an unquoted value that is all of its line, or of its part of a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +145,7 @@ def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: 
     start, end = span
     value = data[start:end]
     if rule.generic:
-        if is_plain(value):  # before the name, which costs more and rarely decides
-            return None
-        name, place = assigned_name(data, start)
-        if not holds_a_value(name) or not looks_random(value, password=_PASSWORD.search(name) is not None):
-            return None
-        return _Candidate(rule, start, end, rule.confidence, ("looks random",), name, place)
+        return _confirm_generic(rule, data, path, span)
     if rule.near and (is_plain(value) or is_code(value)):
         return None
     verdict = CHECKS[rule.check](value) if rule.check else None
@@ -175,6 +166,21 @@ def _confirm(rule: Rule, data: bytes, path: str, anchor: tuple[int, int], span: 
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
         why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")
     return _Candidate(rule, start, end, confidence, tuple(why), name, place)
+
+
+def _confirm_generic(rule: Rule, data: bytes, path: str, span: tuple[int, int]) -> _Candidate | None:
+    """Ask whether a name and a value together make a secret."""
+    start, end = span
+    name, place = assigned_name(data, start)
+    if not holds_a_value(name):
+        return None
+    quoted = start > 0 and data[start - 1] in QUOTES
+    alone = quoted or _ALONE.match(data, end) is not None
+    judged = judge(name, data[start:end], quoted=quoted, alone=alone, code=is_code_file(path))
+    if judged is None:
+        return None
+    confidence, why = judged
+    return _Candidate(rule, start, end, confidence, (why,), name, place)
 
 
 def _without_overlaps(candidates: list[_Candidate]) -> list[_Candidate]:
@@ -224,6 +230,6 @@ def _findings(
         ordinal = seen[c.rule.id, name]
         seen[c.rule.id, name] += 1
         identity = fingerprint(project, path, c.rule.id, data[c.start : c.end], name, ordinal)
-        severity = "warning" if c.confidence == "low" and c.rule.severity == "error" else c.rule.severity
-        findings.append(Finding(c.rule.id, c.rule.title, c.start, c.end, severity, c.confidence, why, name, identity))
+        loud = severity(c.confidence, c.rule.severity, path)
+        findings.append(Finding(c.rule.id, c.rule.title, c.start, c.end, loud, c.confidence, why, name, identity))
     return tuple(findings)

@@ -12,10 +12,15 @@ from locum.detect.checks import entropy
 _BEFORE = 200
 """Bytes before a value in which its name is looked for."""
 # Read from the value towards the beginning of its line, so that each step is a match in one place, never a search.
-_OPERATOR = re.compile(rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z]{0,2})?[ \t]{0,8}(?:>=|=:|=\?|=|:)[ \t]{0,8}\]?["'`]?""")
-_TYPE = re.compile(rb"[A-Za-z0-9_\[\]|., ]{1,40}:[ \t]{0,4}")
+_OPERATOR = re.compile(
+    rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z@$]{0,2})?[ \t]{0,8}
+    (?: >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|\||[ \t]-(?=[ \t]) )
+    [ \t]{0,12}\]?["'`]?""",
+    re.VERBOSE,
+)
+_TYPE = re.compile(rb"[A-Za-z0-9_\[\]|., <>?]{1,40}:[ \t]{0,4}|(?:gnirts|gnirtS|rtS&|rahc)[ \t]+")
 _NAME = re.compile(rb"[A-Za-z0-9_$.-]{1,80}")
-_LAST_WORD = re.compile(rb"[a-z0-9]+[A-Z]?|[A-Z0-9]+")
+_WORD = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _DIGITS = re.compile(rb"\d+")
 _HUMP = re.compile(r"([a-z0-9])([A-Z])")
 _NO_LETTER = re.compile(r"[^A-Za-z0-9]+")
@@ -34,6 +39,15 @@ NOT_SECRET = frozenset(
     b"publickeytoken nexttoken nextpagetoken pagetoken continuationtoken synctoken cancellationtoken".split()
 )
 """Whole names, without separators and in lower case, of what is called a token and is none."""
+OTHERWISE = frozenset(
+    b"""public csrf xsrf max min num nb mock fake dummy placeholder keyboard keyword keywords keymap tokenize tokenizer tokenized
+    foreign primary partition sort cache hot shortcut translation locale i18n column index fingerprint checksum""".split()
+)
+"""Words that say of a name that it is no secret, wherever they stand in it: `publicToken`, `maxTokens`, `primaryKey`."""
+QUESTIONS = frozenset(
+    b"is has have no not with without show hide use uses enable disable allow require requires forgot reset change".split()
+)
+"""First words of names of choices and actions: `isPassword`, `showToken`."""
 _VAGUE = frozenset(
     "KEY TOKEN VALUE SECRET AUTH AUTHORIZATION DATA HEADERS BEARER PASSWORD URL API_KEY".split()  # noqa: SIM905
 )
@@ -86,14 +100,17 @@ def is_name(name: bytes) -> bool:
     return len(name) < 12 or (len(_DIGITS.findall(name)) <= 2 and (len(name) < 20 or entropy(name) <= 4.2))
 
 
+def words(name: bytes) -> list[bytes]:
+    """Split a name into its words, in lower case: `dbPassword_2` gives db, password, 2."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
 def holds_a_value(name: bytes) -> bool:
     """Say whether something of this name may hold a secret itself, rather than its place, kind or lifetime."""
-    if not name:
+    parts = words(name)
+    if not parts or parts[-1] in NOT_OF_A_VALUE or not OTHERWISE.isdisjoint(parts) or parts[0] in QUESTIONS:
         return False
-    last = _LAST_WORD.match(name[::-1])
-    if last is not None and last[0][::-1].lower() in NOT_OF_A_VALUE:
-        return False
-    return name.replace(b"_", b"").lower() not in NOT_SECRET
+    return b"".join(parts) not in NOT_SECRET
 
 
 def variable(name: bytes, rules_own: str, *, generic: bool) -> str:

@@ -20,7 +20,7 @@ A line that is indented goes on with the field before it. The ways to say how a 
 `near`   words, one of which stands at most `gap` bytes before the `value` (boundaries are added there too)
 `regex`  the whole expression, in verbose mode over bytes: group `value` is the secret, else all of the match
 
-`{alnum:36}`, `{hex:32}`, `{b64u:40-60}`, `{uuid}`… are shapes (`SHAPES`). Fields: `_FIELDS`.
+`{alnum:36}`, `{hex:32}`, `{b64u:40-60}`, `{uuid}`… are shapes (`SHAPES`); `{assigned}` is what follows a name. Fields: `_FIELDS`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ SHAPES = {
 }  # fmt: skip
 """Alphabets by name. A number or a range says how many: `{hex:32}`, `{b64u:40-60}`."""
 UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+ASSIGNED = r"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}+
+(?::[ \t]{0,4}[A-Za-z][\w\[\]|.,<>?\ ]{0,40}+(?==(?!=)) | (?:string|String|&str|char)[ \t]{1,4}(?==))?
+(?:=>|:=|::?=|[?|]{1,2}=|[!=]?={1,2}|:(?!:)|(?<=["'`]),|\(|\|{1,2}|-(?=[ \t]))[ \t]{0,12}+
+(?:(?:[A-Za-z]{0,2}|@|\$)(?P<quote>["'`])|(?=[^\s"'`,;(){}<>\[\]|&?]))
+(?P<value>(?(quote)(?:[^"'`\r\n\\]|\\.|(?!(?P=quote))["'`]){4,300}+(?=(?P=quote))
+|(?:[^\s"'`,;(){}<>\[\]&]|&(?![\w.-]{1,40}=|&)|,(?![\s"'])){5,200}+(?=[\s,;)}\]&"'<]|$)))"""
+"""After a name: how the languages assign, and the value, quoted or not."""
 
 BEFORE = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
 """No word goes on into a token from the left; an escaped line end is no word."""
@@ -103,8 +111,8 @@ def beginning(token: str) -> str:
 
 def _shape(found: re.Match[str]) -> str:
     name, least, most = found[1], found[2], found[3]
-    if name == "uuid" and not least:
-        return UUID
+    if not least and name in {"uuid", "assigned"}:
+        return UUID if name == "uuid" else ASSIGNED
     alphabet = SHAPES.get(name)
     if alphabet is None or not least:
         raise RuleFileProblem(f"no shape {found[0]}: there are uuid, {', '.join(f'{{{known}N}}' for known in SHAPES)}")

@@ -1,0 +1,112 @@
+"""Generic secrets: a name that speaks of a secret, and a value that looks like one. Pure.
+
+Where a provider's format says nothing, three things decide together: what the name promises (a password, a secret, some
+key), how the value looks (`values`), and how it is written (quoted, alone on its line, in code or in a configuration file).
+What is left in doubt is `low`: a hint in an editor, never a failed scan.
+"""
+
+from __future__ import annotations
+
+import re
+
+from locum.detect.checks import is_placeholder
+from locum.detect.finding import Confidence
+from locum.detect.names import words
+from locum.detect.values import is_code, is_hex, is_plain, is_uuid, looks_made, names_itself, randomness
+
+Judgement = tuple[Confidence, str]
+
+_PASSWORD = re.compile(rb"(?i)passw|pwd|passphrase|passcode|(?:^|[^a-z])pass(?:[^a-z]|$)|[a-z]Pass(?:[^a-z]|$)|pass$")
+_STRONG = frozenset(
+    b"""api apikey access private secret auth encrypt encryption encrypted signing sign master account client license service
+    shared app admin token tokens credential credentials bearer oauth hmac jwt cookie session webhook deploy push server
+    """.split()
+)
+"""Words that make a key a secret one; without any it may be a key into a table."""
+_CODE = re.compile(
+    r"(?i)\.(?:py|pyi|js|mjs|cjs|jsx|ts|tsx|mts|cts|vue|svelte|go|rs|java|kt|kts|scala|groovy|gradle|cs|fs|vb|c|h|cc|cpp|cxx|hpp|m|mm"
+    r"|swift|rb|php|pl|pm|lua|dart|ex|exs|erl|hs|clj|r|jl|sol|sql|ps1|psm1|tf|hcl|nix|zig|coffee|css|scss|html?)$"
+)
+_LETTER = re.compile(rb"[A-Za-z]")
+_MIXED = re.compile(rb"[0-9]|[^A-Za-z0-9_.:/\s-]")
+_SIGN = re.compile(rb"[^A-Za-z0-9_.:/\s-]")
+_ODD = re.compile(rb"[^A-Za-z0-9_.:/+=~-]")
+"""What the alphabets of keys leave out: a key has none of them, or, made by a framework from all signs there are, many."""
+_LANGUAGE = re.compile(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dws]|\.\*")
+"""Pieces of code, patterns and formats that no machine-made key holds."""
+
+
+def is_code_file(path: str) -> bool:
+    """Say whether an unquoted word in a file of this name is an expression rather than text."""
+    return _CODE.search(path) is not None
+
+
+def is_password(name: bytes) -> bool:
+    """Say whether a name promises what a person types, which may be short and made of words."""
+    return _PASSWORD.search(name) is not None
+
+
+def judge(name: bytes, value: bytes, *, quoted: bool, alone: bool, code: bool) -> Judgement | None:
+    """Say how sure it is that `value`, assigned to `name`, is a secret, and why; None when it is surely none.
+
+    `quoted`: a string of the language; `alone`: nothing but a comment follows on the line; `code`: the file is a program.
+    """
+    if (code and not quoted) or is_placeholder(value) or names_itself(value):
+        return None
+    if is_password(name):
+        return _password(name, value, quoted=quoted, alone=alone)
+    return _secret(name, value, bare=not quoted and not alone)
+
+
+def _password(name: bytes, value: bytes, *, quoted: bool, alone: bool) -> Judgement | None:
+    if b" " in value:
+        phrase = b"phrase" in name.lower() and quoted and value.count(b" ") >= 2 and value.islower()
+        return ("low", "words, as in a pass phrase") if phrase else None
+    if not quoted and not alone and not looks_made(value):
+        return None
+    if not _MIXED.search(value):
+        if is_plain(value) and not (quoted and value.isalpha() and value.islower() and len(value) >= 6):
+            return None
+        if randomness(value) >= 0.5 and len(value) >= 8:
+            return "medium", "looks random"
+        return ("low", "a plain word") if value.isalpha() and value.islower() else None
+    if value.isdigit():
+        return ("low", "digits") if quoted and len(value) >= 4 else None
+    if not _LETTER.search(value) or len(value) < 5 or _is_language(value):
+        return None
+    if is_uuid(value) or (is_hex(value) and len(value) >= 32):
+        return "low", "may be an identity or a digest"
+    if is_code(value) and not _SIGN.search(value):
+        return None if randomness(value) < -0.2 else ("low", "words and digits")
+    if is_plain(value):
+        return None
+    return "medium", "looks like a password"
+
+
+def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
+    if len(value) < 8 or b" " in value or is_plain(value) or is_code(value) or _is_language(value):
+        return None
+    strong = not _STRONG.isdisjoint(words(name)) or b"apikey" in name.lower()
+    if is_uuid(value):
+        return ("low", "may be an identity") if strong else None
+    if is_hex(value):
+        if len(value) < 20:
+            return None
+        return ("medium", "looks random") if strong and len(value) >= 32 and not bare else ("low", "may be a digest")
+    signs = len(_ODD.findall(value))
+    if 0 < signs < 3:
+        return (
+            ("low", "letters and signs")
+            if strong and not bare and looks_made(value) and b"secret" in name.lower()
+            else None
+        )
+    if looks_made(value):
+        return ("medium", "looks random") if strong and len(value) >= 12 and not bare else ("low", "looks random")
+    if strong and not bare and _MIXED.search(value) and randomness(value) >= 0.0:
+        return "low", "letters and digits"
+    return None
+
+
+def _is_language(value: bytes) -> bool:
+    """Say whether a value holds code and is not random enough to hold it by chance."""
+    return _LANGUAGE.search(value) is not None and randomness(value) < 0.6
