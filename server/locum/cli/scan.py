@@ -92,11 +92,13 @@ def _scan_stdin(name: Path | None) -> _Result:
 
 
 def _scan_paths(paths: tuple[Path, ...], *, use_ignore: bool) -> _Result:
-    scanner, result, seen = Scanner(), _Result(), set[Path]()
+    result, seen = _Result(), set[Path]()
+    here = Path.cwd()
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve would follow links
         if not os.path.lexists(path):
             raise UsageProblem("scan.path", f"there is no {_shown(given)}", "Check the spelling.")
+        scanner = Scanner(base=here if path.is_relative_to(here) else path if path.is_dir() else path.parent)
         base, exclude = scanner.exclude_patterns(path)
         walk = Walk([path], use_ignore, exclude, base)
         for file in walk.files():

@@ -37,8 +37,11 @@ class Project:
             return path.name
 
 
-def find_project(path: Path) -> Project:
-    """Return the project that `path` (a file or directory, which need not exist) belongs to. Never raises."""
+def find_project(path: Path, base: Path | None = None) -> Project:
+    """Return the project that `path` (a file or directory, which need not exist) belongs to. Never raises.
+
+    Without a manifest or a repository it is `base`, where that holds `path`, else the directory.
+    """
     start = path.absolute()
     git_root: Path | None = None
     for folder in (start, *start.parents):
@@ -48,6 +51,8 @@ def find_project(path: Path) -> Project:
             git_root = folder
     if git_root is not None:
         return Project(git_root)
+    if base is not None and start.is_relative_to(base):
+        return Project(base)
     return Project(start if start.is_dir() else start.parent)
 
 

@@ -58,8 +58,11 @@ class _Rules:
 class Scanner:
     """Scans texts of any number of projects. Remembers projects by directory until `forget`."""
 
-    def __init__(self, engine: Engine | None = None, *, today: date | None = None) -> None:
-        """Take the engine (default: the built-in rules) and the day that allowances are judged on (default: today)."""
+    def __init__(self, engine: Engine | None = None, *, today: date | None = None, base: Path | None = None) -> None:
+        """Take the engine (default: the built-in rules), the day that allowances are judged on (default: today), and the
+        directory that paths are told from where there is neither a manifest nor a repository.
+        """
+        self._base = base
         self._engine = engine or default_engine()
         self._today = today or date.today()  # noqa: DTZ011 - an allowance ends on the reader's own calendar
         self._rules_of_folder: dict[Path, _Rules] = {}
@@ -77,7 +80,7 @@ class Scanner:
 
     def exclude_patterns(self, folder: Path) -> tuple[Path, tuple[str, ...]]:
         """Return the root of the folder's project and its `[scan] exclude`. Raises ManifestProblem or UsageProblem."""
-        project = find_project(folder)
+        project = find_project(folder, self._base)
         return project.root, load_manifest(project).exclude
 
     def scan_text(self, source: SourceText, path: Path, *, budget: float | None = None) -> FileReport:
@@ -102,7 +105,7 @@ class Scanner:
         folder = path.parent
         rules = self._rules_of_folder.get(folder)
         if rules is None:
-            project = find_project(folder)
+            project = find_project(folder, self._base)
             rules = self._rules_of_root.get(project.root)
             if rules is None or rules.project != project:
                 rules = _rules_of(project, load_manifest(project), self._today)
