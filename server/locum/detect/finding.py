@@ -52,5 +52,5 @@ class ScanResult:
 
     findings: tuple[Finding, ...]
     truncated: bool = False
-    suppressed: int = 0
-    """How many findings inline markers silenced."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """The findings that inline markers silenced."""

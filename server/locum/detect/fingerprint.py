@@ -11,6 +11,7 @@ from locum.detect.checks import estimated_bits
 
 UNGUESSABLE_BITS = 80.0
 _PURPOSE = b"locum fingerprint 1\0"
+_VALUE_PURPOSE = b"locum value 1\0"
 
 
 def fingerprint(project: str, path: str, rule: str, value: bytes, name: str, ordinal: int) -> str:
@@ -24,3 +25,13 @@ def fingerprint(project: str, path: str, rule: str, value: bytes, name: str, ord
     if not guessable:
         text += b"\0" + value
     return hmac.digest(_PURPOSE + project.encode("utf-8", "surrogatepass"), text, hashlib.sha256).hex()[:32]
+
+
+def value_fingerprint(project: str, value: bytes) -> str:
+    """Return 32 hexadecimal digits that name a value wherever in the project it stands; "" for one that can be guessed."""
+    if estimated_bits(value) < UNGUESSABLE_BITS:
+        return ""
+    import hashlib
+    import hmac
+
+    return hmac.digest(_VALUE_PURPOSE + project.encode("utf-8", "surrogatepass"), value, hashlib.sha256).hex()[:32]

@@ -11,7 +11,7 @@ import re
 
 from locum.detect.checks import is_placeholder
 from locum.detect.finding import Confidence
-from locum.detect.names import words
+from locum.detect.names import GETTERS, words
 from locum.detect.values import is_code, is_hex, is_plain, is_uuid, looks_made, names_itself, randomness
 
 Judgement = tuple[Confidence, str]
@@ -30,6 +30,11 @@ _CODE = re.compile(
 _LETTER = re.compile(rb"[A-Za-z]")
 _MIXED = re.compile(rb"[0-9]|[^A-Za-z0-9_.:/\s-]")
 _SIGN = re.compile(rb"[^A-Za-z0-9_.:/\s-]")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,400}={0,2}")
+_READABLE = re.compile(rb"[\x20-\x7e]{8,}")
+_ENDS_A_SETTER = frozenset(
+    b"password passwd passphrase pwd pass secret token key apikey credential credentials auth header bearer jwt".split()
+)
 _ODD = re.compile(rb"[^A-Za-z0-9_.:/+=~-]")
 """What the alphabets of keys leave out: a key has none of them, or, made by a framework from all signs there are, many."""
 _LANGUAGE = re.compile(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dws]|\.\*")
@@ -46,16 +51,41 @@ def is_password(name: bytes) -> bool:
     return _PASSWORD.search(name) is not None
 
 
-def judge(name: bytes, value: bytes, *, quoted: bool, alone: bool, code: bool) -> Judgement | None:
+def judge(
+    name: bytes, value: bytes, *, quoted: bool, alone: bool, code: bool, operator: bytes = b"="
+) -> Judgement | None:
     """Say how sure it is that `value`, assigned to `name`, is a secret, and why; None when it is surely none.
 
     `quoted`: a string of the language; `alone`: nothing but a comment follows on the line; `code`: the file is a program.
     """
-    if (code and not quoted) or is_placeholder(value) or names_itself(value):
+    if (code and not quoted) or is_placeholder(value) or names_itself(value) or not _may_follow(operator, name, value):
+        return None
+    if _stands_for_words(value):
         return None
     if is_password(name):
         return _password(name, value, quoted=quoted, alone=alone)
     return _secret(name, value, bare=not quoted and not alone)
+
+
+def _may_follow(operator: bytes, name: bytes, value: bytes) -> bool:
+    """Say whether the operator gives the value to the name: a call and a list do when they look like it."""
+    if operator not in {b"(", b",", b"|", b"||"}:
+        return True
+    parts = words(name)
+    return parts[-1] in _ENDS_A_SETTER and GETTERS.isdisjoint(parts) and not is_plain(value) and not is_code(value)
+
+
+def _stands_for_words(value: bytes) -> bool:
+    """Say whether a value is base64 of words: `ZXhhbXBsZS1hcHAtc2VjcmV0`, which people write in examples."""
+    if len(value) < 16 or not _BASE64.fullmatch(value):
+        return False
+    import binascii  # C, and no import of ours
+
+    try:
+        text = binascii.a2b_base64(value + b"=" * (-len(value) % 4))
+    except ValueError:
+        return False
+    return _READABLE.fullmatch(text) is not None and (is_plain(text) or is_code(text) or is_placeholder(text))
 
 
 def _password(name: bytes, value: bytes, *, quoted: bool, alone: bool) -> Judgement | None:

@@ -14,7 +14,7 @@ _BEFORE = 200
 # Read from the value towards the beginning of its line, so that each step is a match in one place, never a search.
 _OPERATOR = re.compile(
     rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z@$]{0,2})?[ \t]{0,8}
-    (?: >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|\||[ \t]-(?=[ \t]) )
+    ( >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|[ \t]?\|(?=[ \t"])|[ \t]-(?=[ \t]) )
     [ \t]{0,12}\]?["'`]?""",
     re.VERBOSE,
 )
@@ -48,6 +48,10 @@ QUESTIONS = frozenset(
     b"is has have no not with without show hide use uses enable disable allow require requires forgot reset change".split()
 )
 """First words of names of choices and actions: `isPassword`, `showToken`."""
+GETTERS = frozenset(
+    b"get fetch read find lookup load delete remove list exists encode decode check validate parse".split()
+)
+"""Words of functions that are given a secret's name, not its value: `get_password("system")`, `password.encode("utf-8")`."""
 _VAGUE = frozenset(
     "KEY TOKEN VALUE SECRET AUTH AUTHORIZATION DATA HEADERS BEARER PASSWORD URL API_KEY".split()  # noqa: SIM905
 )
@@ -57,24 +61,29 @@ _VAGUE = frozenset(
 def assigned_name(data: bytes, start: int) -> tuple[bytes, int]:
     """Return the name that the value at `start` is assigned to on its line, and where the name begins; else (b"", start).
 
-    Sees `name = "`, `"name": "`, `name: str = "`, `name => "`, `["name"] = "`.
+    Sees `name = "`, `"name": "`, `name: str = "`, `name => "`, `["name"] = "`, `name("`, `"name", "`.
     """
+    return assignment(data, start)[:2]
+
+
+def assignment(data: bytes, start: int) -> tuple[bytes, int, bytes]:
+    """Return what `assigned_name` does, and the operator between name and value as it is written, without blanks."""
     line = data.rfind(b"\n", max(0, start - _BEFORE), start) + 1
     first = max(line, start - _BEFORE)
     before = data[first:start][::-1]
     operator = _OPERATOR.match(before)
     if operator is None:
-        return b"", start
+        return b"", start, b""
     position = operator.end()
     if b"=" in operator[0]:
         annotation = _TYPE.match(before, position)
         position = annotation.end() if annotation else position
     found = _NAME.match(before, position)
     if found is None:
-        return b"", start
+        return b"", start, b""
     name = found[0][::-1]
     stripped = name.lstrip(b"0123456789.-$")
-    return stripped, start - found.end() + len(name) - len(stripped)
+    return stripped, start - found.end() + len(name) - len(stripped), operator[1][::-1].strip()
 
 
 def url_name(data: bytes, start: int, path: str) -> tuple[bytes, int]:

@@ -67,6 +67,7 @@ def is_plain(value: bytes) -> bool:
         _NO_SECRET.fullmatch(value) is not None
         or len(set(value.translate(_KINDS))) < 2
         or _CALL_OR_PATH.search(value) is not None
+        or is_path(value)
         or is_placeholder(value)
     )
 
@@ -74,6 +75,12 @@ def is_plain(value: bytes) -> bool:
 def names_itself(value: bytes) -> bool:
     """Say whether a value is only a word for what should stand there: `user:password@host`, `my-secret-key`, `test123`."""
     return _OWN_NAMES.fullmatch(value) is not None or _DUMMIES.fullmatch(value) is not None
+
+
+def is_path(value: bytes) -> bool:
+    """Say whether a value is a path or a locator: more slashes than base64 has by chance, or some and dots."""
+    slashes = value.count(b"/")
+    return slashes >= 2 and (slashes * 16 > len(value) or b"." in value)
 
 
 def is_code(value: bytes) -> bool:

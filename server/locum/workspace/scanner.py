@@ -93,7 +93,7 @@ class Scanner:
         result = self._engine.scan(source.utf8, path=relative, project=rules.project.id, budget=budget)
         kept = tuple(finding for finding in result.findings if not rules.allows(finding, relative))
         return FileReport(
-            path, source, kept, result.truncated, result.suppressed, allowed=len(result.findings) - len(kept)
+            path, source, kept, result.truncated, len(result.suppressed), allowed=len(result.findings) - len(kept)
         )
 
     def scan_file(self, path: Path) -> FileReport | Skipped:

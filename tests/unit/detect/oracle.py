@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from locum.detect import engine as under_test
+from locum.detect.candidate import confirm
 from locum.detect.finding import Finding
 from locum.detect.pack import Pack, Rule
+from locum.detect.resolve import without_overlaps
 
 Span = tuple[str, int, int]
 
@@ -15,9 +16,9 @@ def brute_force(pack: Pack, data: bytes) -> list[Span]:
         candidate
         for rule in pack.rules.values()
         for span in matches(rule, data)
-        if (candidate := under_test._confirm(rule, data, "", (-1, -1), span))
+        if (candidate := confirm(rule, data, "", (-1, -1), span))
     ]
-    return [(best.rule.id, best.start, best.end) for best in under_test._without_overlaps(candidates)]
+    return [(best.rule.id, best.start, best.end) for best in without_overlaps(candidates)]
 
 
 def matches(rule: Rule, data: bytes) -> list[tuple[int, int]]:

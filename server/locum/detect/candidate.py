@@ -1,0 +1,111 @@
+"""Layer 3: is what an expression matched a secret? Asks the filters about one value in its place. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder
+from locum.detect.context import says_credential
+from locum.detect.finding import Confidence
+from locum.detect.generic import is_code_file, judge
+from locum.detect.names import assigned_name, assignment, holds_a_value, url_name
+from locum.detect.pack import Rule
+from locum.detect.values import is_code, is_plain, looks_made, names_itself
+
+Span = tuple[int, int]
+
+URL_PASSWORD = "url-password"  # noqa: S105 - a rule's id
+_QUOTES = b"\"'`"
+_ALONE = re.compile(rb"[ \t]*(?:[,;)}\]\\]{0,3}[ \t]*(?:#|//|--|/\*|\r?\n|$)|[&?])")
+"""What may follow an unquoted value that is all of its line, or of its part of a query."""
+_HOST = re.compile(rb"@\[?([A-Za-z0-9_.:-]*)")
+_NO_HOST_OF_OTHERS = re.compile(
+    rb"(?i)(?:localhost|host|hostname|server|db|database|127\.[\d.]+|0\.0\.0\.0|::1|10\.[\d.]+|(?:[\w-]+\.)*(?:example|invalid|test|local)"
+    rb"(?:\.(?:com|org|net|io))?|[\w-]*|1\.2\.3\.4|complex\.url\.com|(?:www\.)?(?:foo|bar|acme|domain|mysite|site|company)\.\w+)(?::.*)?$"
+)
+"""Hosts of one's own machine, network or documentation."""
+_USER = re.compile(rb"([^:/]*):$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A value that passed, and how sure that is. Offsets in bytes."""
+
+    rule: Rule
+    start: int
+    end: int
+    confidence: Confidence
+    why: tuple[str, ...]
+    name: bytes
+    """What it is assigned to; b"" for nothing."""
+    name_start: int
+
+
+def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Candidate | None:
+    """Ask the filters about one value. `anchor` is where the anchor stands, `(-1, -1)` for nowhere."""
+    start, end = span
+    value = data[start:end]
+    if rule.generic:
+        return _confirm_generic(rule, data, path, span)
+    if rule.near and (is_plain(value) or is_code(value)):
+        return None
+    verdict = CHECKS[rule.check](value) if rule.check else None
+    if not verdict and (
+        entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN"))
+    ):
+        return None  # a checksum that fits is stronger than any look of a placeholder
+    if rule.id == URL_PASSWORD:
+        return _confirm_url(rule, data, path, span)
+    name, place = assigned_name(data, start)
+    confidence, why = rule.confidence, [_reason(rule, data, anchor, start)]
+    if rule.near:
+        why.append("looks random")
+        if not says_credential(data, anchor[1], start):
+            confidence = "low"
+    if verdict is not None:
+        confidence = "certain" if verdict and rule.check != "jwt" else "medium"
+        why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")
+    return Candidate(rule, start, end, confidence, tuple(why), name, place)
+
+
+def _reason(rule: Rule, data: bytes, anchor: Span, start: int) -> str:
+    words = data[anchor[0] : anchor[1]].decode("ascii", "replace") if anchor[0] >= 0 else ""
+    if rule.near:
+        return f"near {words or rule.anchors[0]}"
+    return f"prefix {words}" if anchor[0] == start else f"format of {rule.title}"  # the vendor's, and public
+
+
+def _confirm_generic(rule: Rule, data: bytes, path: str, span: Span) -> Candidate | None:
+    """Ask whether a name and a value together make a secret."""
+    start, end = span
+    name, place, operator = assignment(data, start)
+    if not holds_a_value(name):
+        return None
+    quoted = start > 0 and data[start - 1] in _QUOTES
+    alone = quoted or _ALONE.match(data, end) is not None
+    code = is_code_file(path)
+    judged = judge(name, data[start:end], quoted=quoted, alone=alone, code=code, operator=operator)
+    if judged is None:
+        return None
+    confidence, why = judged
+    return Candidate(rule, start, end, confidence, (why,), name, place)
+
+
+def _confirm_url(rule: Rule, data: bytes, path: str, span: Span) -> Candidate | None:
+    """Ask whether the password of a URL is one: not the user's own name, and not for a host that is nobody's."""
+    start, end = span
+    value = data[start:end]
+    if names_itself(value):
+        return None
+    name, place = url_name(data, start, path)
+    user = _USER.search(data, max(0, start - 80), start)
+    host = _HOST.match(data, end)
+    confidence: Confidence = rule.confidence
+    why = ["password of a URL"]
+    if user is not None and value.lower().startswith(user[1].lower()) and user[1]:
+        confidence, why = "low", [*why, "like its user"]
+    elif host is not None and _NO_HOST_OF_OTHERS.match(host[1]) and not looks_made(value):
+        plain = is_plain(value) or is_code(value)
+        confidence, why = "low" if plain or b"%" in value else "medium", [*why, "for a host of one's own"]
+    return Candidate(rule, start, end, confidence, tuple(why), name, place)
