@@ -13,10 +13,11 @@ from typing import Any, get_args
 
 import click
 
-from locum.detect.finding import Finding, Severity
+from locum.detect.finding import Finding, Severity, Suppressed
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
+from locum.refs.manifest import FILE_NAME
 from locum.text.source import SourceText
-from locum.workspace.report import finding_json
+from locum.workspace.report import count_suppressed, finding_json, suppressed_line
 from locum.workspace.scanner import FileReport, Scanner
 from locum.workspace.walk import MAX_FILE, Skipped, Walk
 
@@ -35,8 +36,7 @@ class _Result:
     """Those with findings."""
     files: int = 0
     bytes: int = 0
-    suppressed: int = 0
-    allowed: int = 0
+    suppressed: list[Suppressed] = field(default_factory=list[Suppressed])
     truncated: list[Path] = field(default_factory=list[Path])
     skipped: list[Skipped] = field(default_factory=list[Skipped])
 
@@ -44,7 +44,6 @@ class _Result:
         self.files += 1
         self.bytes += len(report.source.utf8)
         self.suppressed += report.suppressed
-        self.allowed += report.allowed
         if report.truncated:
             self.truncated.append(report.path)
         if report.findings:
@@ -62,9 +61,13 @@ class _Result:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file.")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Scan standard input.")
 @click.option("--stdin-filename", type=click.Path(path_type=Path), help="Where the text of --stdin belongs.")
-@click.option("--fail-on", type=click.Choice(_LEVELS), default="hint", show_default=True, help="Exit 1 from here on.")
+@click.option(
+    "--fail-on", type=click.Choice(_LEVELS), default="warning", show_default=True, help="Exit 1 from here on."
+)
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
-@click.option("--no-ignore", is_flag=True, help="Read ignored files and caches too.")
+@click.option(
+    "--no-ignore", is_flag=True, help="Show what is suppressed, and read excluded and ignored files and caches too."
+)
 def scan(
     paths: tuple[Path, ...], format_: str, output: Path | None, *, from_stdin: bool, stdin_filename: Path | None,
     fail_on: Severity, exit_zero: bool, no_ignore: bool,
@@ -74,24 +77,27 @@ def scan(
         raise UsageProblem("usage.stdin", "--stdin and paths exclude each other", "Give one of them.")
     if stdin_filename and not from_stdin:
         raise UsageProblem("usage.stdin", "--stdin-filename needs --stdin", "cat FILE | locum scan --stdin …")
-    result = _scan_stdin(stdin_filename) if from_stdin else _scan_paths(paths or (Path(),), use_ignore=not no_ignore)
+    ignore = not no_ignore
+    result = (
+        _scan_stdin(stdin_filename, ignore=ignore) if from_stdin else _scan_paths(paths or (Path(),), ignore=ignore)
+    )
     _write(result, format_, output)
     grave = _LEVELS[: _LEVELS.index(fail_on) + 1]
     return EXIT_FINDINGS if not exit_zero and any(found.severity in grave for found in result.findings) else EXIT_OK
 
 
-def _scan_stdin(name: Path | None) -> _Result:
+def _scan_stdin(name: Path | None, *, ignore: bool) -> _Result:
     path = Path(os.path.abspath(name or "stdin"))  # noqa: PTH100 - resolve would follow links
     data = sys.stdin.buffer.read(MAX_FILE + 1)
     result = _Result()
     if len(data) > MAX_FILE:
         result.skipped.append(Skipped(path, "too big"))
     else:
-        result.add(Scanner().scan_text(SourceText.from_bytes(data), path))
+        result.add(Scanner().scan_text(SourceText.from_bytes(data), path, ignore=ignore))
     return result
 
 
-def _scan_paths(paths: tuple[Path, ...], *, use_ignore: bool) -> _Result:
+def _scan_paths(paths: tuple[Path, ...], *, ignore: bool) -> _Result:
     result, seen = _Result(), set[Path]()
     here = Path.cwd()
     for given in paths:
@@ -100,14 +106,14 @@ def _scan_paths(paths: tuple[Path, ...], *, use_ignore: bool) -> _Result:
             raise UsageProblem("scan.path", f"there is no {_shown(given)}", "Check the spelling.")
         scanner = Scanner(base=here if path.is_relative_to(here) else path if path.is_dir() else path.parent)
         base, exclude = scanner.exclude_patterns(path)
-        walk = Walk([path], use_ignore, exclude, base)
+        walk = Walk([path], ignore, exclude if ignore else (), base)
         for file in walk.files():
             if file in seen:
                 continue
             seen.add(file)
-            if file != path and scanner.excludes(file):
+            if ignore and file != path and scanner.excludes(file):
                 continue
-            report = scanner.scan_file(file)
+            report = scanner.scan_file(file, ignore=ignore)
             if isinstance(report, Skipped):
                 result.skipped.append(report)
             else:
@@ -132,6 +138,7 @@ def _write(result: _Result, format_: str, output: Path | None) -> None:
 
 def _as_json(result: _Result) -> dict[str, Any]:
     by_level = Counter(finding.severity for finding in result.findings)
+    counts = count_suppressed(result.suppressed)
     return {
         "version": 1,
         "findings": [
@@ -144,8 +151,9 @@ def _as_json(result: _Result) -> dict[str, Any]:
             "bytes": result.bytes,
             "findings": by_level.total(),
             "by_severity": {level: by_level[level] for level in _LEVELS},
-            "suppressed": result.suppressed,
-            "allowed": result.allowed,
+            "suppressed": counts,
+            "suppressed_total": len(result.suppressed),
+            "allowed": counts.get(FILE_NAME, 0),
             "truncated": [_relative(path) for path in result.truncated],
             "skipped": [{"path": _relative(skip.path), "reason": skip.reason} for skip in result.skipped],
         },
@@ -163,6 +171,8 @@ def _as_text(result: _Result, *, colour: bool) -> str:
     lines += [f"Cut short: {_shown_relative(path)} has more than is shown." for path in result.truncated]
     told = [skip for skip in result.skipped if skip.reason not in _UNREMARKABLE]
     lines += [f"Not scanned: {_shown_relative(skip.path)} is {skip.reason}." for skip in told]
+    silenced = suppressed_line(count_suppressed(result.suppressed))
+    lines += [silenced] if silenced else []
     lines.append(_sentence(result))
     first = next(result.findings, None)
     if first is not None:
@@ -190,8 +200,6 @@ def _sentence(result: _Result) -> str:
     count = sum(1 for _ in result.findings)
     found = f"{_count(count, 'secret')} in plain text" if count else "No secrets in plain text"
     parts = [f"{found}; {_count(result.files, 'file')} scanned"]
-    parts += [f"{result.suppressed} silenced by comments"] if result.suppressed else []
-    parts += [f"{result.allowed} allowed by locum.toml"] if result.allowed else []
     binary = sum(1 for skip in result.skipped if skip.reason in _UNREMARKABLE)
     parts += [f"{_count(binary, 'binary file')} passed over"] if binary else []
     return ", ".join(parts) + "."

@@ -23,6 +23,7 @@ DEFAULT_TTL = 15 * 60
 MAX_TTL = 24 * 3600
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
 
 
 class ManifestProblem(UsageProblem):
@@ -62,11 +63,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`[[scan.allow]]`: a finding that somebody accepts, and why."""
+    """`[[scan.allow]]`: findings that somebody accepts, and why. What is said of them holds together; "" says nothing."""
 
-    rule: str
-    path: str
-    reason: str
+    rule: str = ""
+    path: str = ""
+    """A gitignore pattern."""
+    fingerprint: str = ""
+    value: str = ""
+    """The keyed fingerprint of a value (`detect.fingerprint.value_fingerprint`), never the value."""
+    reason: str = ""
     expires: date | None = None
 
 
@@ -222,14 +227,25 @@ class _Reader:
         if not isinstance(entry, dict):
             self._fail(key, "this is a table with rule, path and reason")
         table = cast("dict[str, Any]", entry)
-        self._known(table, key, ("rule", "path", "reason", "expires"))
-        reason = self._text(table, "reason", key)
-        if not reason:
-            self._fail(key, "every allowance says its reason")
+        self._known(table, key, ("rule", "path", "fingerprint", "value", "reason", "expires"))
+        rule, path, fingerprint, value, reason = (
+            self._text(table, name, key) for name in ("rule", "path", "fingerprint", "value", "reason")
+        )
+        if not reason.strip():
+            self._fail(key, "every allowance says its reason", 'Add reason = "…": who reads it next year?')
         expires = table.get("expires")
         if expires is not None and type(expires) is not date:
             self._fail(key, "expires is a date, for example 2027-01-31, without quotes")
-        return Allowance(self._text(table, "rule", key), self._text(table, "path", key), reason, expires)
+        if fingerprint and not _FINGERPRINT.fullmatch(fingerprint):
+            self._fail(key, "fingerprint is 32 hexadecimal digits", "Copy it from: locum scan --format json")
+        if value and not _FINGERPRINT.fullmatch(value):
+            self._fail(
+                key, "value is the 32 hexadecimal digits that Locum writes for a value, never the value itself",
+                "Let the editor's action write it: Ignore: this value everywhere.",
+            )  # fmt: skip
+        if not (rule or path or fingerprint or value):
+            self._fail(key, "this would allow everything", "Say which: rule, path, fingerprint or value.")
+        return Allowance(rule, path, fingerprint, value, reason, expires)
 
     def _known(self, table: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> None:
         for name in table:

@@ -15,11 +15,21 @@ _SOURCE = {
     "description": "Where the value is: local, or a native reference such as op://vault/item/field",
     "anyOf": [{"const": "local"}, {"type": "string", "pattern": r"^(op|keyring|pass)://.|^ref\+[a-z][a-z0-9]+://."}],
 }
+_FINGERPRINT = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _ALLOWANCE = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {"rule": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": {}},
+    "properties": {
+        "rule": _TEXT | {"description": "A rule's id, as findings give it"},
+        "path": _TEXT | {"description": "A gitignore pattern; /a.py is that file alone"},
+        "fingerprint": _FINGERPRINT | {"description": "A finding's fingerprint"},
+        "value": _FINGERPRINT
+        | {"description": "The keyed fingerprint of a value, never the value: the editor writes it"},
+        "reason": {"type": "string", "minLength": 1},
+        "expires": {"description": "A date without quotes; after that day these are findings again"},
+    },
     "required": ["reason"],
+    "anyOf": [{"required": [name]} for name in ("rule", "path", "fingerprint", "value")],
 }
 
 
@@ -58,10 +68,7 @@ def manifest_schema() -> dict[str, Any]:
             },
             scan=_table(
                 exclude={"type": "array", "items": {"type": "string", "minLength": 1}},
-                allow={
-                    "type": "array",
-                    "items": _table(rule=_TEXT, path=_TEXT, reason=_TEXT, expires={}) | {"required": ["reason"]},
-                },
+                allow={"type": "array", "items": _ALLOWANCE},
             ),
         ),
     }

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from locum.detect.finding import Confidence, Finding, Severity
+from locum.detect.finding import Confidence, Finding, Severity, Suppressed
 from locum.text.source import SourceText
 
 Origin = Literal["editor", "agent", "disk", "history"]
@@ -35,6 +37,18 @@ def finding_json(finding: Finding, source: SourceText, path: str, origin: Origin
 def _position(source: SourceText, offset: int) -> dict[str, int]:
     line, character = source.position(offset, "utf-16")
     return {"line": line, "character": character}
+
+
+def count_suppressed(suppressed: Iterable[Suppressed]) -> dict[str, int]:
+    """Return how many findings each mechanism silenced, the busiest first."""
+    counts = Counter(silenced.mechanism for silenced in suppressed)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def suppressed_line(counts: Mapping[str, int]) -> str:
+    """Say the counts to people: "12 suppressed: 8 gitleaks:allow, 3 locum.toml, 1 noqa"; "" where nothing was silenced."""
+    said = ", ".join(f"{count} {mechanism}" for mechanism, count in counts.items())
+    return f"{sum(counts.values())} suppressed: {said}" if counts else ""
 
 
 def finding_schema() -> dict[str, Any]:

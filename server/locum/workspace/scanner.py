@@ -6,15 +6,15 @@ Puts together the engine, the project that a file belongs to, and what its manif
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locum.detect.engine import Engine, default_engine
-from locum.detect.finding import Finding
-from locum.refs.manifest import Allowance, Manifest
+from locum.detect.finding import Finding, Suppressed
+from locum.detect.fingerprint import value_fingerprint
+from locum.refs.manifest import FILE_NAME, Allowance, Manifest
 from locum.text.source import SourceText
 from locum.workspace.project import Project, find_project, load_manifest
 from locum.workspace.walk import Skipped, read_file, read_patterns
@@ -31,10 +31,17 @@ class FileReport:
     source: SourceText
     findings: tuple[Finding, ...]
     truncated: bool
-    suppressed: int
-    """How many findings inline markers silenced."""
-    allowed: int
-    """How many findings the manifest allows."""
+    suppressed: tuple[Suppressed, ...] = ()
+    """What inline markers silenced and what the manifest allows, in the order of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """One allowance, ready to ask."""
+
+    means: Allowance
+    paths: GitIgnoreSpec | None
+    """None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +50,23 @@ class _Rules:
 
     project: Project
     exclude: GitIgnoreSpec | None
-    allow: tuple[tuple[str, GitIgnoreSpec | None], ...]
-    """Rule id ("" for all) and paths (None for all)."""
+    allow: tuple[_Allowed, ...]
 
     def excludes(self, path: str) -> bool:
         return self.exclude is not None and self.exclude.match_file(path)
 
-    def allows(self, finding: Finding, path: str) -> bool:
+    def allows(self, finding: Finding, path: str, data: bytes, today: date) -> bool:
+        """Say whether an allowance means the finding. One that has expired means none: it is a finding again."""
         return any(
-            rule in {"", finding.rule} and (paths is None or paths.match_file(path)) for rule, paths in self.allow
+            (allowed.means.expires is None or today <= allowed.means.expires)
+            and allowed.means.rule in {"", finding.rule}
+            and allowed.means.fingerprint in {"", finding.fingerprint}
+            and (allowed.paths is None or allowed.paths.match_file(path))
+            and (
+                not allowed.means.value
+                or allowed.means.value == value_fingerprint(self.project.id, data[finding.start : finding.end])
+            )
+            for allowed in self.allow
         )
 
 
@@ -59,12 +74,12 @@ class Scanner:
     """Scans texts of any number of projects. Remembers projects by directory until `forget`."""
 
     def __init__(self, engine: Engine | None = None, *, today: date | None = None, base: Path | None = None) -> None:
-        """Take the engine (default: the built-in rules), the day that allowances are judged on (default: today), and the
+        """Take the engine (default: the built-in rules), the day on which what ends is judged (default: today, always), and the
         directory that paths are told from where there is neither a manifest nor a repository.
         """
         self._base = base
         self._engine = engine or default_engine()
-        self._today = today or date.today()  # noqa: DTZ011 - an allowance ends on the reader's own calendar
+        self._today = today
         self._rules_of_folder: dict[Path, _Rules] = {}
         self._rules_of_root: dict[Path, _Rules] = {}
 
@@ -83,23 +98,37 @@ class Scanner:
         project = find_project(folder, self._base)
         return project.root, load_manifest(project).exclude
 
-    def scan_text(self, source: SourceText, path: Path, *, budget: float | None = None) -> FileReport:
+    def scan_text(
+        self, source: SourceText, path: Path, *, budget: float | None = None, ignore: bool = True
+    ) -> FileReport:
         """Scan a text that is, or would be, at `path` (absolute). `budget` is in seconds.
 
+        With `ignore` unset, inline markers and allowances silence nothing.
         Raises ManifestProblem or UsageProblem when the project's manifest cannot be read.
         """
         rules = self._rules(path)
-        relative = rules.project.relative(path)
-        result = self._engine.scan(source.utf8, path=relative, project=rules.project.id, budget=budget)
-        kept = tuple(finding for finding in result.findings if not rules.allows(finding, relative))
-        return FileReport(
-            path, source, kept, result.truncated, len(result.suppressed), allowed=len(result.findings) - len(kept)
+        relative, today = rules.project.relative(path), self._today or date.today()  # noqa: DTZ011 - an allowance ends on the reader's own calendar
+        result = self._engine.scan(
+            source.utf8, path=relative, project=rules.project.id, budget=budget, ignore=ignore, today=today
         )
+        if not ignore or not rules.allow:
+            return FileReport(path, source, result.findings, result.truncated, result.suppressed)
+        kept: list[Finding] = []
+        suppressed = list(result.suppressed)
+        for finding in result.findings:
+            if rules.allows(finding, relative, source.utf8, today):
+                suppressed.append(Suppressed(finding, FILE_NAME))
+            else:
+                kept.append(finding)
+        suppressed.sort(key=lambda silenced: silenced.finding.start)
+        return FileReport(path, source, tuple(kept), result.truncated, tuple(suppressed))
 
-    def scan_file(self, path: Path) -> FileReport | Skipped:
+    def scan_file(self, path: Path, *, ignore: bool = True) -> FileReport | Skipped:
         """Read and scan a file (absolute path). Raises ManifestProblem or UsageProblem."""
         data = read_file(path)
-        return data if isinstance(data, Skipped) else self.scan_text(SourceText.from_bytes(data), path)
+        if isinstance(data, Skipped):
+            return data
+        return self.scan_text(SourceText.from_bytes(data), path, ignore=ignore)
 
     def _rules(self, path: Path) -> _Rules:
         folder = path.parent
@@ -108,18 +137,12 @@ class Scanner:
             project = find_project(folder, self._base)
             rules = self._rules_of_root.get(project.root)
             if rules is None or rules.project != project:
-                rules = _rules_of(project, load_manifest(project), self._today)
+                rules = _rules_of(project, load_manifest(project))
                 self._rules_of_root[project.root] = rules
             self._rules_of_folder[folder] = rules
         return rules
 
 
-def _rules_of(project: Project, manifest: Manifest, today: date) -> _Rules:
-    return _Rules(project, read_patterns(manifest.exclude), tuple(_live(manifest.allow, today)))
-
-
-def _live(allowances: Iterable[Allowance], today: date) -> Iterable[tuple[str, GitIgnoreSpec | None]]:
-    """Leave out allowances that expired: what they covered is a finding again."""
-    for allowance in allowances:
-        if allowance.expires is None or today <= allowance.expires:
-            yield allowance.rule, read_patterns([allowance.path] if allowance.path else [])
+def _rules_of(project: Project, manifest: Manifest) -> _Rules:
+    allow = tuple(_Allowed(means, read_patterns([means.path] if means.path else [])) for means in manifest.allow)
+    return _Rules(project, read_patterns(manifest.exclude), allow)
