@@ -25,6 +25,12 @@ _NO_HOST_OF_OTHERS = re.compile(
     rb"(?:\.(?:com|org|net|io))?|[\w-]*|1\.2\.3\.4|complex\.url\.com|(?:www\.)?(?:foo|bar|acme|domain|mysite|site|company)\.\w+)(?::.*)?$"
 )
 """Hosts of one's own machine, network or documentation."""
+_BODY = re.compile(rb"[A-Za-z0-9+/=]{32}")
+_BASE64_SIGNS = frozenset((b"+", b"/"))
+_RUN_LENGTH = 60
+_RUN = re.compile(rb"[A-Za-z0-9+/\\]{60}")
+_EXAMPLE = re.compile(rb"(?i)\b(?:examples?|e\.g\.|sample|such as|like)\W{0,3}$")
+_BEFORE_NAME = 16
 _USER = re.compile(rb"([^:/]*):$")
 
 
@@ -50,11 +56,15 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
         return _confirm_generic(rule, data, path, span)
     if rule.near and (is_plain(value) or is_code(value)):
         return None
+    if value.startswith(b"-----BEGIN") and not _BODY.search(value):
+        return None  # a program that writes keys, and holds none
     verdict = CHECKS[rule.check](value) if rule.check else None
     if not verdict and (
         entropy(value) < rule.min_entropy or (is_placeholder(value) and not value.startswith(b"-----BEGIN"))
     ):
         return None  # a checksum that fits is stronger than any look of a placeholder
+    if not verdict and _in_blob(data, start, end):
+        return None
     if rule.id == URL_PASSWORD:
         return _confirm_url(rule, data, path, span)
     name, place = assigned_name(data, start)
@@ -86,10 +96,30 @@ def _confirm_generic(rule: Rule, data: bytes, path: str, span: Span) -> Candidat
     alone = quoted or _ALONE.match(data, end) is not None
     code = is_code_file(path)
     judged = judge(name, data[start:end], quoted=quoted, alone=alone, code=code, operator=operator)
-    if judged is None:
+    if judged is None or _in_template(data, start):
         return None
     confidence, why = judged
+    if confidence == "medium" and _EXAMPLE.search(data, max(0, place - _BEFORE_NAME), place):
+        confidence = "low"
     return Candidate(rule, start, end, confidence, (why,), name, place)
+
+
+def _in_blob(data: bytes, start: int, end: int) -> bool:
+    """Say whether a match is a piece of something long in base64, such as a font or an image, that begins like a token."""
+    before, after = data[start - 1 : start] if start else b"", data[end : end + 1]
+    if before not in _BASE64_SIGNS and after not in _BASE64_SIGNS:
+        return False
+    return (
+        _RUN.match(data, end + 1) is not None
+        or _RUN.fullmatch(data, max(0, start - 1 - _RUN_LENGTH), start - 1) is not None
+    )
+
+
+def _in_template(data: bytes, start: int) -> bool:
+    """Say whether a template's expression is open before `start` on its line: `{{ .Values.password | quote }}`."""
+    line = data.rfind(b"\n", max(0, start - 200), start) + 1
+    opened = data.rfind(b"{{", line, start)
+    return opened >= 0 and data.find(b"}}", opened, start) < 0
 
 
 def _confirm_url(rule: Rule, data: bytes, path: str, span: Span) -> Candidate | None:

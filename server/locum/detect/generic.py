@@ -12,7 +12,7 @@ import re
 from locum.detect.checks import is_placeholder
 from locum.detect.finding import Confidence
 from locum.detect.names import GETTERS, words
-from locum.detect.values import is_code, is_hex, is_plain, is_uuid, looks_made, names_itself, randomness
+from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid, looks_made, names_itself, randomness
 
 Judgement = tuple[Confidence, str]
 
@@ -30,14 +30,20 @@ _CODE = re.compile(
 _LETTER = re.compile(rb"[A-Za-z]")
 _MIXED = re.compile(rb"[0-9]|[^A-Za-z0-9_.:/\s-]")
 _SIGN = re.compile(rb"[^A-Za-z0-9_.:/\s-]")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,400}={0,2}")
-_READABLE = re.compile(rb"[\x20-\x7e]{8,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,400}={0,2}")
+_READABLE = re.compile(rb"[\x20-\x7e]{4,}")
 _ENDS_A_SETTER = frozenset(
     b"password passwd passphrase pwd pass secret token key apikey credential credentials auth header bearer jwt".split()
 )
+_SPEAKS_OF_ITSELF = re.compile(rb"(?i)passw|pwd|secret|changeme|qwert|letmein|1234|abcd")
+_HASHED = re.compile(
+    rb"(?i)\$(?:2[abxy]|apr1|[156y]|argon2\w*|scrypt|pbkdf2[\w-]*|P|H)\$|\{?(?:ssha\d*|sha\d*|md5|bcrypt|pbkdf2|scrypt|crypt)[:}]"
+)
+_MASKS = bytes.maketrans(b"@0$135!", b"aosieei")
+"""How people spell words with signs."""
 _ODD = re.compile(rb"[^A-Za-z0-9_.:/+=~-]")
 """What the alphabets of keys leave out: a key has none of them, or, made by a framework from all signs there are, many."""
-_LANGUAGE = re.compile(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dws]|\.\*")
+_LANGUAGE = re.compile(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dwsux]|\.\*")
 """Pieces of code, patterns and formats that no machine-made key holds."""
 
 
@@ -77,7 +83,7 @@ def _may_follow(operator: bytes, name: bytes, value: bytes) -> bool:
 
 def _stands_for_words(value: bytes) -> bool:
     """Say whether a value is base64 of words: `ZXhhbXBsZS1hcHAtc2VjcmV0`, which people write in examples."""
-    if len(value) < 16 or not _BASE64.fullmatch(value):
+    if len(value) < 8 or len(value) % 4 == 1 or not _BASE64.fullmatch(value):
         return False
     import binascii  # C, and no import of ours
 
@@ -94,23 +100,36 @@ def _password(name: bytes, value: bytes, *, quoted: bool, alone: bool) -> Judgem
         return ("low", "words, as in a pass phrase") if phrase else None
     if not quoted and not alone and not looks_made(value):
         return None
-    if not _MIXED.search(value):
-        if is_plain(value) and not (quoted and value.isalpha() and value.islower() and len(value) >= 6):
-            return None
-        if randomness(value) >= 0.5 and len(value) >= 8:
-            return "medium", "looks random"
-        return ("low", "a plain word") if value.isalpha() and value.islower() else None
     if value.isdigit():
         return ("low", "digits") if quoted and len(value) >= 4 else None
-    if not _LETTER.search(value) or len(value) < 5 or _is_language(value):
+    if not _MIXED.search(value):
+        return _word_as_password(value, quoted=quoted)
+    return _mixed_password(value)
+
+
+def _word_as_password(value: bytes, *, quoted: bool) -> Judgement | None:
+    """Judge letters and separators only."""
+    word = quoted and value.isalpha() and value.islower() and len(value) >= 6
+    if is_plain(value) and not word:
         return None
+    if randomness(value) >= 0.5 and len(value) >= 8:
+        return "medium", "looks random"
+    return ("low", "a plain word") if word else None
+
+
+def _mixed_password(value: bytes) -> Judgement | None:
+    """Judge what has letters and digits or signs, as a good password has."""
+    if not _LETTER.search(value) or len(value) < 5 or value.startswith(b"-") or _is_language(value):
+        return None
+    if _SPEAKS_OF_ITSELF.search(value) or names_itself(_unmasked(value)):
+        return "low", "speaks of itself"
+    if _HASHED.match(value):
+        return "low", "a hash of a password"
     if is_uuid(value) or (is_hex(value) and len(value) >= 32):
         return "low", "may be an identity or a digest"
     if is_code(value) and not _SIGN.search(value):
         return None if randomness(value) < -0.2 else ("low", "words and digits")
-    if is_plain(value):
-        return None
-    return "medium", "looks like a password"
+    return None if is_plain(value) else ("medium", "looks like a password")
 
 
 def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
@@ -123,6 +142,8 @@ def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
         if len(value) < 20:
             return None
         return ("medium", "looks random") if strong and len(value) >= 32 and not bare else ("low", "may be a digest")
+    if is_sequence(value):
+        return ("low", "counts up") if strong else None
     signs = len(_ODD.findall(value))
     if 0 < signs < 3:
         return (
@@ -135,6 +156,11 @@ def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
     if strong and not bare and _MIXED.search(value) and randomness(value) >= 0.0:
         return "low", "letters and digits"
     return None
+
+
+def _unmasked(value: bytes) -> bytes:
+    """Spell `P@ssw0rd!1` as the word that it is made of."""
+    return value.rstrip(b"!.0123456789#@$?").translate(_MASKS)
 
 
 def _is_language(value: bytes) -> bool:

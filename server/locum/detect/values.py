@@ -7,6 +7,7 @@ works from eight characters on, and for small alphabets too, where entropy alone
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from locum.detect.checks import entropy, is_placeholder
 
@@ -105,6 +106,12 @@ def randomness(value: bytes) -> float:
             score += _TURN if 48 in (kind, before) else 0.4  # a hump of a name, at most
         before = kind
     return score / (len(value) - 1)
+
+
+def is_sequence(value: bytes) -> bool:
+    """Say whether a value counts up, as nobody's key does: `abc123def456`."""
+    steps = sum(after - before == 1 for before, after in pairwise(value))
+    return steps * 5 > len(value) * 2
 
 
 def is_hex(value: bytes) -> bool:
