@@ -11,7 +11,7 @@ from locum.detect.finding import Confidence
 from locum.detect.generic import is_code_file, judge
 from locum.detect.names import assigned_name, assignment, holds_a_value, url_name
 from locum.detect.pack import Rule
-from locum.detect.values import is_code, is_plain, looks_made, names_itself
+from locum.detect.values import is_code, is_plain, is_sequence, looks_made, names_itself
 
 Span = tuple[int, int]
 
@@ -26,6 +26,7 @@ _NO_HOST_OF_OTHERS = re.compile(
 )
 """Hosts of one's own machine, network or documentation."""
 _BODY = re.compile(rb"[A-Za-z0-9+/=]{32}")
+_RUNS = (b"12345678", b"abcdefgh", b"23456789", b"87654321")
 _BASE64_SIGNS = frozenset((b"+", b"/"))
 _RUN_LENGTH = 60
 _RUN = re.compile(rb"[A-Za-z0-9+/\\]{60}")
@@ -73,6 +74,9 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
         why.append("looks random")
         if not says_credential(data, anchor[1], start):
             confidence = "low"
+    if is_sequence(value) or any(run in value.lower() for run in _RUNS):
+        confidence = "low"
+        why.append("counts up")
     if verdict is not None:
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
         why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")

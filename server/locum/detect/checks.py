@@ -15,13 +15,13 @@ _STANDS_FOR_ANOTHER = re.compile(
     | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | ssm | env | file | https? ):// | arn:
     | [^{]*\{[A-Za-z_][\w.]*\}
     | (?: todo | tbd | fixme | none | null | nil | undefined | true | false )$
-    | (?: test | fake | mock )[-_ ]? | (.)\1+$ | (?: abc | 123 | 12345678 | qwerty )\d*$
+    | (?: test | fake | mock )[-_ ]? | (.)\1+$ | (?: abc | 123 | qwerty )\d*$
     """
 )
 """Whole values, or how they begin."""
 _TELLING_PARTS = (
     b"${", b"$(", b"{{", b"}}", b"process.env", b"os.environ", b"getenv", b"secrets.", b"config.", b"...", b"\xe2\x80\xa6",
-    b"xxxx", b"****", b"----", b"____", b"00000000", b"abcdefgh", b"12345678", b"changeme", b"change-me", b"change_me",
+    b"xxxx", b"****", b"----", b"____", b"00000000", b"changeme", b"change-me", b"change_me",
     b"replaceme", b"replace-", b"replace_", b"your-", b"your_", b"yourkey", b"yourtoken", b"yoursecret", b"yourpass",
     b"my-secret", b"mysecret",
     b"my_secret", b"insert-", b"insert_", b"enter-", b"enter_", b"paste-", b"-here", b"_here", b"placeholder", b"dummy",

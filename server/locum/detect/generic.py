@@ -16,7 +16,9 @@ from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid,
 
 Judgement = tuple[Confidence, str]
 
-_PASSWORD = re.compile(rb"(?i)passw|pwd|passphrase|passcode|(?:^|[^a-z])pass(?:[^a-z]|$)|[a-z]Pass(?:[^a-z]|$)|pass$")
+_PASSWORD = re.compile(
+    rb"(?i)passw|pwd|passphrase|passcode|(?:^|[_.-])pw$|(?:^|[^a-z])pass(?:[^a-z]|$)|[a-z]Pass(?:[^a-z]|$)|pass$"
+)
 _STRONG = frozenset(
     b"""api apikey access private secret auth encrypt encryption encrypted signing sign master account client license service
     shared app admin token tokens credential credentials bearer oauth hmac jwt cookie session webhook deploy push server

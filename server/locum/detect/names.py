@@ -14,7 +14,7 @@ _BEFORE = 200
 # Read from the value towards the beginning of its line, so that each step is a match in one place, never a search.
 _OPERATOR = re.compile(
     rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z@$]{0,2})?[ \t]{0,8}
-    ( >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|[ \t]?\|(?=[ \t"])|[ \t]-(?=[ \t]) )
+    ( >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|[ \t]?\|(?=[ \t"])|[ \t]-(?=[ \t])|> )
     [ \t]{0,12}\]?["'`]?""",
     re.VERBOSE,
 )
@@ -41,6 +41,7 @@ NOT_SECRET = frozenset(
 """Whole names, without separators and in lower case, of what is called a token and is none."""
 OTHERWISE = frozenset(
     b"""public csrf xsrf max min num nb mock fake dummy placeholder keyboard keyword keywords keymap tokenize tokenizer tokenized
+    invalid wrong bad bogus non unknown
     foreign primary partition sort cache hot shortcut translation locale i18n column index fingerprint checksum""".split()
 )
 """Words that say of a name that it is no secret, wherever they stand in it: `publicToken`, `maxTokens`, `primaryKey`."""
@@ -69,8 +70,14 @@ def assigned_name(data: bytes, start: int) -> tuple[bytes, int]:
 def assignment(data: bytes, start: int) -> tuple[bytes, int, bytes]:
     """Return what `assigned_name` does, and the operator between name and value as it is written, without blanks."""
     line = data.rfind(b"\n", max(0, start - _BEFORE), start) + 1
-    first = max(line, start - _BEFORE)
-    before = data[first:start][::-1]
+    end = start
+    if line and not data[line:start].strip():  # an element's text on a line of its own
+        above = data[max(0, line - _BEFORE) : line].rstrip()
+        if above.endswith(b">"):
+            end = max(0, line - _BEFORE) + len(above)
+            line = data.rfind(b"\n", max(0, end - _BEFORE), end) + 1
+    first = max(line, end - _BEFORE)
+    before = data[first:end][::-1]
     operator = _OPERATOR.match(before)
     if operator is None:
         return b"", start, b""
@@ -83,7 +90,7 @@ def assignment(data: bytes, start: int) -> tuple[bytes, int, bytes]:
         return b"", start, b""
     name = found[0][::-1]
     stripped = name.lstrip(b"0123456789.-$")
-    return stripped, start - found.end() + len(name) - len(stripped), operator[1][::-1].strip()
+    return stripped, end - found.end() + len(name) - len(stripped), operator[1][::-1].strip()
 
 
 def url_name(data: bytes, start: int, path: str) -> tuple[bytes, int]:
