@@ -13,17 +13,22 @@ from pygls.capabilities import get_capability
 class Client:
     """Flat facts about the client."""
 
-    pulls_diagnostics: bool
+    pulls_diagnostics: bool = False
     """It asks for diagnostics, and can be told to ask again. Else they are pushed; never both."""
-    code_descriptions: bool
-    document_changes: bool
-    answers_messages: bool
+    code_descriptions: bool = False
+    related_information: bool = False
+    fades: bool = False
+    """It shows what has no effect any more as faded (`DiagnosticTag.Unnecessary`)."""
+    document_changes: bool = False
+    answers_messages: bool = False
     """It can show a question with buttons."""
-    answers_approvals: bool
+    answers_approvals: bool = False
     """It knows our own request `locum/approve`."""
-    progress: bool
-    markdown_hover: bool
-    approvals: str
+    progress: bool = False
+    watches_files: bool = False
+    """It can be asked to tell of files that change on the disk."""
+    markdown_hover: bool = False
+    approvals: str = "client"
     """Who holds the control channel: "server" or "client"."""
 
 
@@ -38,13 +43,22 @@ def resolve(params: types.InitializeParams) -> Client:
 
     answers = get_capability(caps, "window.show_message.message_action_item", None) is not None
     formats: Any = get_capability(caps, "text_document.hover.content_format", None) or ()
+
+    def of_diagnostics(name: str) -> Any:
+        """Read what the protocol lets a client say in two places, and most say in the first whichever they use."""
+        places = (f"text_document.{place}.{name}" for place in ("publish_diagnostics", "diagnostic"))
+        return next((value for value in (get_capability(caps, place, None) for place in places) if value), None)
+
     return Client(
         pulls_diagnostics=has("text_document.diagnostic") and has("workspace.diagnostics.refresh_support"),
-        code_descriptions=has("text_document.publish_diagnostics.code_description_support"),
+        code_descriptions=bool(of_diagnostics("code_description_support")),
+        related_information=bool(of_diagnostics("related_information")),
+        fades=types.DiagnosticTag.Unnecessary in (of_diagnostics("tag_support.value_set") or ()),
         document_changes=has("workspace.workspace_edit.document_changes"),
         answers_messages=answers,
         answers_approvals=dig(experimental, "locum", "approve") is True,
         progress=has("window.work_done_progress"),
+        watches_files=has("workspace.did_change_watched_files.dynamic_registration"),
         markdown_hover=types.MarkupKind.Markdown in formats,
         approvals=_approvals(dig(options, "approvals"), answers),
     )

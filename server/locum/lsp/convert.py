@@ -12,10 +12,17 @@ from locum.text.edits import Edit
 from locum.text.source import PositionEncoding, SourceText
 
 SOURCE = "locum"
+MAX_RELATED = 20
+"""Places that are listed with one finding: a value that stands everywhere is known to after so many."""
 BAD_REFERENCE = "bad-reference"
 
 _QUOTED = re.compile(r"^(['\"]).*\1(?= )")
 """The text that a parser's message begins with. The range shows it already, and it may be a value in the wrong place."""
+
+_CHATS = {"vscode-chat-code-block", "vscode-chat-response-resource", "chat-editing-text-model", "vscode-chat-editor"}
+_OLD_VERSIONS = {"git", "gitlens", "gitfs", "svn", "hg", "fugitive", "diffview", "octo"}
+_DIFFS = {"diff", "patch", "git-commit", "gitcommit", "git"}
+"""Languages that show changes line by line: a commit message's too, which ends in the diff where that is asked for."""
 
 _SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,
@@ -42,19 +49,56 @@ def to_edits(source: SourceText, edits: tuple[Edit, ...], encoding: PositionEnco
     return [types.TextEdit(to_range(source, edit.start, edit.end, encoding), edit.new_text) for edit in edits]
 
 
-def found_diagnostic(check: Check, found: Found, url: str, encoding: PositionEncoding) -> types.Diagnostic:
-    """Say a finding; `url` is the rule's page, or "" for a client that shows none."""
+def found_diagnostic(
+    check: Check, found: Found, url: str, encoding: PositionEncoding, *, related: bool = False
+) -> types.Diagnostic:
+    """Say a finding; `url` is the rule's page, or "" for a client that shows none.
+
+    No tag: a secret is neither unused, which editors fade, nor deprecated, which they strike through. It is in use.
+    """
     finding = found.finding
-    sure = "" if finding.confidence in {"certain", "high"} else " (likely)"
+    why = f"{finding.confidence}: {', '.join(finding.why)}" if finding.why else finding.confidence
+    todo = f"Move {finding.secret_name} to the vault."
+    if _is_removed(check, found):
+        todo = "This change takes it out, and the history keeps it: rotate it."
     return types.Diagnostic(
         range=found_range(check, found, encoding),
-        message=f"{finding.title} in plain text{sure}. Move {finding.secret_name} to the vault.",
+        message=f"{finding.title} in plain text ({why}). {todo}",
         severity=_SEVERITIES[finding.severity],
         code=finding.rule,
         code_description=types.CodeDescription(href=url) if url else None,
         source=SOURCE,
-        data={"fingerprint": finding.fingerprint, "rule": finding.rule, "origin": "editor"},
+        related_information=_related(check, found, encoding) if related else None,
+        data={"fingerprint": finding.fingerprint, "rule": finding.rule, "origin": origin(check.snapshot.uri)},
     )
+
+
+def origin(uri: str) -> str:
+    """Say where a text comes from: what an AI agent wrote in a chat, an old version of a file, or the editor."""
+    scheme = uri.partition(":")[0]
+    if scheme in _CHATS:
+        return "agent"
+    return "history" if scheme in _OLD_VERSIONS else "editor"
+
+
+def _related(check: Check, found: Found, encoding: PositionEncoding) -> list[types.DiagnosticRelatedInformation] | None:
+    said = [
+        types.DiagnosticRelatedInformation(
+            types.Location(check.snapshot.uri, to_range(check.snapshot.source, place.start, place.end, encoding)),
+            place.note[:1].upper() + place.note[1:],
+        )
+        for place in found.related[:MAX_RELATED]
+    ]
+    return said or None
+
+
+def _is_removed(check: Check, found: Found) -> bool:
+    """Say whether a finding stands in a line that a diff takes out."""
+    snapshot = check.snapshot
+    if snapshot.language not in _DIFFS and not snapshot.uri.endswith((".diff", ".patch")):
+        return False
+    line = snapshot.source.line_of(found.start)
+    return snapshot.text.startswith("-", snapshot.source.starts[line])
 
 
 def broken_reference_diagnostic(check: Check, broken: Occurrence, encoding: PositionEncoding) -> types.Diagnostic:

@@ -47,6 +47,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Another place that belongs to a finding: offsets into the text."""
+
+    start: int
+    end: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A finding and where it stands: offsets into the text."""
 
@@ -55,6 +64,7 @@ class Found:
     end: int
     occurrence: int
     """Equal secrets in one text are one finding by name. This counts them, from 0."""
+    related: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ class Session:
     """One client's session."""
 
     def __init__(self) -> None:
-        self.client = Client(False, False, False, False, False, False, False, "client")
+        self.client = Client()
         self.on_checked: Callable[[Check], None] = lambda _: None
         """Told of every check that is current when it is done."""
         self.broker_thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
@@ -221,13 +231,15 @@ def look(snapshot: Snapshot, budget: float | None) -> Check:
 def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:
     """Turn the findings' byte offsets into offsets, in one way through the text."""
     utf8 = snapshot.source.utf8 if findings else b""
+    spans = [(item.start, item.end) for finding in findings for item in (finding, *finding.related)]
     offsets, here, offset = dict[int, int](), 0, 0
-    for place in sorted({place for finding in findings for place in (finding.start, finding.end)}):
+    for place in sorted({place for span in spans for place in span}):
         offset += len(utf8[here:place].decode("utf-8", "surrogatepass"))
         offsets[place], here = offset, place
     seen = Counter[str]()
     for finding in findings:
-        yield Found(finding, offsets[finding.start], offsets[finding.end], seen[finding.fingerprint])
+        related = tuple(Place(offsets[item.start], offsets[item.end], item.note) for item in finding.related)
+        yield Found(finding, offsets[finding.start], offsets[finding.end], seen[finding.fingerprint], related)
         seen[finding.fingerprint] += 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 from lsprotocol import types
 
@@ -48,10 +49,12 @@ def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
     """Say everything that a check found, in the order of the text."""
     document = ls.documents.open_document(check.snapshot.uri)
     encoding = document.encoding if document is not None else "utf-16"
-    shows_pages = ls.session.client.code_descriptions
-    rules = _rules() if check.found and shows_pages else {}
+    client = ls.session.client
+    pages = _pages() if check.found and client.code_descriptions else {}
     said = [
-        convert.found_diagnostic(check, found, rules[found.finding.rule] if shows_pages else "", encoding)
+        convert.found_diagnostic(
+            check, found, pages.get(found.finding.rule, ""), encoding, related=client.related_information
+        )
         for found in check.found
     ]
     said += [convert.broken_reference_diagnostic(check, broken, encoding) for broken in check.broken]
@@ -60,7 +63,9 @@ def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
     return said
 
 
-def _rules() -> dict[str, str]:
+@cache
+def _pages() -> dict[str, str]:
+    """Return the vendors' pages by rule."""
     from locum.detect.engine import default_engine
 
     return {name: rule.url for name, rule in default_engine().rules.items()}
@@ -68,5 +73,11 @@ def _rules() -> dict[str, str]:
 
 def _result_id(items: list[types.Diagnostic]) -> str:
     """Name a result by all that it says and where."""
-    said = [(item.code, item.message, item.data, repr(item.range)) for item in items]
+    said = [
+        (
+            item.code, item.message, item.data, item.severity, repr(item.range),
+            [(repr(place.location.range), place.message) for place in item.related_information or ()],
+        )
+        for item in items
+    ]  # fmt: skip
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]

@@ -1,0 +1,139 @@
+"""What a diagnostic says beside what and where: why, what belongs to it, where it comes from; and to whom that is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from support.home import Home, canary
+from support.lsp import PULL, PUSH, Client, Json
+from support.tokens import github_token
+
+RICH: Json = deepcopy(PULL)
+RICH["textDocument"]["publishDiagnostics"] |= {"relatedInformation": True, "tagSupport": {"valueSet": [1, 2]}}
+
+
+@pytest.fixture
+def client(vault_home: Home) -> Iterator[Client]:
+    made = Client(vault_home, RICH)
+    yield made
+    assert made.close() == 0
+    assert made.errors == b""
+
+
+def test_the_message_says_why_and_no_value(client: Client) -> None:
+    token = github_token()
+    (said,) = client.diagnostics(client.open("app.py", f'TOKEN = "{token}"\n'))
+    assert "certain" in said["message"]
+    assert "checksum ok" in said["message"]
+    assert "GITHUB_TOKEN to the vault" in said["message"]
+    assert not any(token[at : at + 6] in json.dumps(said) for at in range(4, len(token) - 6))
+    assert "tags" not in said, "a secret is neither unused nor deprecated"
+
+
+def test_severity_says_how_sure(client: Client) -> None:
+    right = github_token()
+    wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
+    said = client.diagnostics(client.open("app.py", f'A = "{right}"\nB = "{wrong}"\n'))
+    assert [diagnostic["severity"] for diagnostic in said] == [1, 2]
+
+
+def test_in_tests_the_same_is_said_less_loudly(client: Client) -> None:
+    text = f'TOKEN = "{github_token()}"\n'
+    (loud,) = client.diagnostics(client.open("app.py", text))
+    (quiet,) = client.diagnostics(client.open("tests/test_app.py", text))
+    assert loud["severity"] < quiet["severity"]
+
+
+def related(said: Json) -> list[tuple[str, int, str]]:
+    return [
+        (item["location"]["uri"], item["location"]["range"]["start"]["line"], item["message"])
+        for item in said.get("relatedInformation", [])
+    ]
+
+
+def test_the_same_value_elsewhere_is_related(client: Client) -> None:
+    token = github_token()
+    uri = client.open("app.py", f'# 😋\nA = "{token}"  # 😋\n\nB = "{token}"\nC = "{github_token()}"\n')
+    first, second, other = client.diagnostics(uri)
+    assert related(first) == [(uri, 3, "The same value")]
+    assert related(second) == [(uri, 1, "The same value")]
+    assert related(other) == []
+    assert client.text_at(uri, first["relatedInformation"][0]["location"]["range"]) == token
+
+
+def test_the_halves_of_a_pair_are_related(client: Client) -> None:
+    key = "AKIA" + "".join(char for char in canary(200).upper() if char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")[:16]
+    uri = client.open("app.py", f'aws_access_key_id = "{key}"\naws_secret_access_key = "{canary(39)}/"\n')
+    said = {diagnostic["code"]: diagnostic for diagnostic in client.diagnostics(uri)}
+    assert related(said["aws-access-key-id"])[0][1] == 1
+    assert related(said["aws-secret-access-key"])[0][1] == 0
+
+
+def test_what_stands_everywhere_is_listed_a_few_times(client: Client) -> None:
+    token = github_token()
+    said = client.diagnostics(client.open("app.py", f'T = "{token}"\n' * 100))
+    assert len(said) == 100
+    assert max(len(related(diagnostic)) for diagnostic in said) <= 20
+
+
+@pytest.mark.parametrize("capabilities", [PUSH, PULL], ids=["neovim", "without"])
+def test_nobody_is_told_what_he_cannot_show(vault_home: Home, capabilities: dict[str, Any]) -> None:
+    client, token = Client(vault_home, capabilities), github_token()
+    said = client.diagnostics(client.open("app.py", f'A = "{token}"\nB = "{token}"\n'))
+    knows = capabilities["textDocument"]["publishDiagnostics"]
+    assert all(("relatedInformation" in item) == ("relatedInformation" in knows) for item in said)
+    assert all(("codeDescription" in item) == ("codeDescriptionSupport" in knows) for item in said)
+    client.close()
+
+
+def test_a_pull_client_may_say_what_it_shows_where_it_pulls(vault_home: Home) -> None:
+    capabilities = deepcopy(PULL)
+    capabilities["textDocument"] |= {
+        "publishDiagnostics": {},
+        "diagnostic": {"relatedInformation": True, "codeDescriptionSupport": True},
+    }
+    client, token = Client(vault_home, capabilities), github_token()
+    said = client.diagnostics(client.open("app.py", f'A = "{token}"\nB = "{token}"\n'))
+    assert all(item["relatedInformation"] and item["codeDescription"] for item in said)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"),
+    [
+        ("vscode-chat-code-block://abc/response_0#0", "agent"),
+        ("git:/src/app.py?%7B%22ref%22%3A%22HEAD%22%7D", "history"),
+        ("untitled:Untitled-1", "editor"),
+        ("vscode-scm:git/scm0/input", "editor"),
+    ],
+)
+def test_data_says_where_a_text_comes_from(client: Client, uri: str, origin: str) -> None:
+    client.open("", f"use {github_token()} for that\n", "plaintext", uri=uri)
+    (said,) = client.diagnostics(uri)
+    assert set(said["data"]) == {"fingerprint", "rule", "origin"}
+    assert said["data"]["origin"] == origin
+
+
+def test_a_line_that_a_diff_takes_out_still_holds_a_secret(client: Client) -> None:
+    tokens = [github_token() for _ in range(3)]
+    text = '--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n t = "{}"\n-t = "{}"\n+t = "{}"\n'.format(*tokens)
+    for name, language in (("change.patch", "diff"), (".git/COMMIT_EDITMSG", "git-commit")):
+        uri = client.open(name, text, language)
+        said = client.diagnostics(uri)
+        assert [client.text_at(uri, diagnostic["range"]) for diagnostic in said] == tokens
+        assert ["history keeps it" in diagnostic["message"] for diagnostic in said] == [False, True, False]
+
+
+def test_a_commit_message_belongs_to_its_project(client: Client) -> None:
+    (client.home.project / ".git").mkdir()
+    (client.home.project / "locum.toml").write_text(
+        '[[scan.allow]]\nrule = "github-pat"\npath = "/.git/COMMIT_EDITMSG"\nreason = "a test"\n'
+    )
+    text = f"fix: {github_token()}\n"
+    assert client.diagnostics(client.open(".git/COMMIT_EDITMSG", text, "git-commit")) == []
+    assert len(client.diagnostics(client.open("MERGE_MSG", text, "git-commit"))) == 1
