@@ -1,0 +1,76 @@
+"""What a file's format says about it: which places hold credentials, which are encrypted, and which text stands encoded in it.
+
+Readers are called at anchors that layer 1 saw (`ANCHORS`), or because of the file's name, so an ordinary file costs nothing.
+Every reader looks at a bounded part, and the work for one text is counted (`Work`). Pure; all offsets are bytes into `data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from locum.detect.formats.encoded import ANCHORS as ENCODED_ANCHORS
+from locum.detect.formats.encoded import PARTS as ENCODED
+from locum.detect.formats.encrypted import encrypted_spans
+from locum.detect.formats.loginfiles import AT as LOGIN_FILES
+from locum.detect.formats.loginfiles import NAMES as LOGIN_FILE_NAMES
+from locum.detect.formats.model import Builder, FileReader, Reader, Room, Slot, Source, View, Work
+from locum.detect.formats.ruletext import RULES
+
+__all__ = ["ANCHORS", "RULES", "Slot", "View", "Work", "encrypted", "slots", "views"]
+
+_AT: dict[str, tuple[Reader, ...]] = {}
+for table in (LOGIN_FILES,):
+    for anchor, reader in table.items():
+        _AT[anchor] = (*_AT.get(anchor, ()), reader)
+_NAMES: dict[str, FileReader] = {**LOGIN_FILE_NAMES}
+
+ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *ENCODED_ANCHORS)))
+"""Lower-case ASCII literals at which the readers look."""
+
+
+def slots(data: bytes, path: str, places: Mapping[str, list[int]], work: Work | None = None) -> Iterator[Slot]:
+    """Yield the places that hold a credential because the format says so, each once, in no order.
+
+    `path` is relative, with `/`, and may be ""; `places` says where each of `ANCHORS` begins. Placeholders are the caller's.
+    `work.cut` says afterwards whether something was left undone.
+    """
+    lower = path.lower()
+    source = Source(data, lower, work or Work.for_text(data))
+    seen: set[tuple[int, int]] = set()
+    for slot in _all(source, lower.rpartition("/")[2], places):
+        if slot.start < slot.end and slot[:2] not in seen:
+            seen.add(slot[:2])
+            yield slot
+
+
+def views(data: bytes, path: str, places: Mapping[str, list[int]], work: Work | None = None) -> Iterator[View]:
+    """Return the texts that stand encoded in this one: to be scanned like texts, with a way back to `data`."""
+    source = Source(data, path.lower(), work or Work.for_text(data))
+    room = Room(data, source.work)
+    for why, add in ENCODED:
+        builder = Builder(data, room)
+        add(source, places, builder)
+        yield from builder.views(why)
+
+
+def encrypted(data: bytes, path: str, work: Work | None = None) -> list[tuple[int, int]]:
+    """Return the spans that hold encrypted values, or no text: in order, without overlaps. Nothing is to be found in them."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(encrypted_spans(data, path, work or Work.for_text(data))):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif start < end:
+            merged.append((start, end))
+    return merged
+
+
+def _all(source: Source, name: str, places: Mapping[str, list[int]]) -> Iterable[Slot]:
+    by_name = _NAMES.get(name)
+    if by_name is not None:
+        yield from by_name(source)
+    for anchor, found in places.items():
+        for reader in _AT.get(anchor, ()):
+            for at in found:
+                if not source.work.take(4):
+                    return
+                yield from reader(source, at)
