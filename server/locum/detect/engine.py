@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MAX_FINDINGS = 500
 """A file with more than this many is not read by anybody; the result is then marked as cut short."""
-_ENOUGH = 3 * MAX_FINDINGS
-"""Places after which layer 2 stops: several rules may see one secret, each beginning elsewhere."""
+_ENOUGH = MAX_FINDINGS + 100
+"""Places after which layer 2 stops: some overlap, and some are silenced."""
 _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 

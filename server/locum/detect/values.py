@@ -7,6 +7,7 @@ works from eight characters on, and for small alphabets too, where entropy alone
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 
 from locum.detect.checks import entropy, is_placeholder
@@ -58,6 +59,7 @@ _DUMMIES = re.compile(
     rb"any|hidden|empty|unset|todo|tbd|n/?a|value|changeit|hello|world|abc|xyz|lorem|ipsum|demo|example|sample|stub|invalid|"
     rb"wrong|unknown|optional|required|prompt|stdin|auto|default|disabled|enabled)(?:[-_ ]?\w{0,4})?"
 )
+_CODES = bytes(b - 95 if 97 <= b <= 122 else b - 37 if 65 <= b <= 90 else 1 if 48 <= b <= 57 else 0 for b in range(256))
 _KINDS = bytes(97 if 97 <= b <= 122 else 65 if 65 <= b <= 90 else 48 if 48 <= b <= 57 else 46 for b in range(256))
 """Each byte's kind: small letter, capital, digit, other."""
 
@@ -93,24 +95,31 @@ def randomness(value: bytes) -> float:
     """Return how much a value looks made by a machine, by character: about 1 for random letters and digits, below 0 for words."""
     if len(value) < 2:
         return 0.0
-    kinds = value.translate(_KINDS)
-    lower = value.lower()
-    score = 0.0
-    before = kinds[0]
-    for place in range(1, len(value)):
-        kind = kinds[place]
-        if kind == before or (before == 65 and kind == 97):
-            if kind != 48 and kind != 46:
-                score += _WORDLIKE if lower[place - 1 : place + 1] in _COMMON else _RANDOMLIKE
-        elif 46 not in (kind, before):
-            score += _TURN if 48 in (kind, before) else 0.4  # a hump of a name, at most
-        before = kind
-    return score / (len(value) - 1)
+    weights = _weights()
+    codes = value.translate(_CODES)
+    return sum([weights[before][after] for before, after in pairwise(codes)]) / (len(value) - 1)
+
+
+@cache
+def _weights() -> list[list[float]]:
+    """Return what each pair of codes weighs, made once: 0 is a sign, 1 a digit, 2 to 27 small letters, 28 to 53 capitals."""
+
+    def weight(before: int, after: int) -> float:
+        if 0 in (before, after) or before == after == 1:
+            return 0.0
+        if 1 in (before, after):
+            return _TURN
+        if before < 28 and after >= 28:
+            return 0.4  # a hump of a name, at most
+        letters = bytes((97 + (before - 2) % 26, 97 + (after - 2) % 26))
+        return _WORDLIKE if letters in _COMMON else _RANDOMLIKE
+
+    return [[weight(before, after) for after in range(54)] for before in range(54)]
 
 
 def is_sequence(value: bytes) -> bool:
     """Say whether a value counts up, as nobody's key does: `abc123def456`."""
-    steps = sum(after - before == 1 for before, after in pairwise(value))
+    steps = [after - before for before, after in pairwise(value)].count(1)
     return steps * 5 > len(value) * 2
 
 
