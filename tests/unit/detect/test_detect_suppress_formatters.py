@@ -15,7 +15,7 @@ from support.bed import need_bed
 
 SOURCE = random.Random(5)
 PYTHON = [
-    'T = "[]"  {}',  'some_object.attribute["key"] = "[]aaaaaaaaaaaaaaaaa"  {}',
+    'T = "[]"  {}',  'some_object.attribute["key"] = "[] aaaaaaaaaaaaaaaa"  {}',
     'requests.get("https://example.com/some/path", headers={{"Authorization": "token []"}}, timeout=30)  {}',
     'foo("[]", "bbbbbbbbbbbbbbbbbbbbbb", "cccccccccccccccccccccc")  {}', 'x = foo("[]", "bbbbbb", "ccccccc", ["d", {{"e": "[]"}}])  {}',
     'if token == "[]" and something_else_that_is_long(with_arguments):  {}\n    pass', 'x = "[]" + "[]"  {}',
@@ -23,12 +23,12 @@ PYTHON = [
     'def f(a, token="[]", another_argument=None, third=None):  {}\n    return a', 'a = 1; b = "[]"  {}', 'def g(): return "[]"  {}',
     'def h():\n    return client.connect("[]").do_something(1).and_more(2, 3)  {}', 'xs = ["[]", "[]", "[]"]  {}',
     'with open("[]") as aaaaaaaaaaaaaaaa, open("[]") as b:  {}\n    pass', 'raise ValueError("[] and what else there is to say about it, all of it") from None  {}',
-    'assert some_function_name(arguments) == "[]aaaaaaaaaaaa"  {}', 'foo("[]",  {}\n  1)',
+    'assert some_function_name(arguments) == "[] aaaaaaaaaaa"  {}', 'foo("[]",  {}\n  1)',
     'x = foo("a")["[]"] if some_condition_holds_here else other_thing  {}', 'del a[0], b["[]"], ccccccccccccccccccccccccccc["d"]  {}',
-    'x = lambda: "[]aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".format()  {}', 'class A:\n  x: Dict[str, str] = {{"key": "[]", "other": "value"}}  {}',
+    'x = lambda: "[] aaaaaaaaaaaaaaaaaaaaaaaaaaaaa".format()  {}', 'class A:\n  x: Dict[str, str] = {{"key": "[]", "other": "value"}}  {}',
 ]  # fmt: skip
 SCRIPT = [
-    'const t = "[]aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; {}', 'foo("[]", "bbbbbbbbbbbbbbbbbbbbbbbbbb", "ccccccccccccccc"); {}',
+    'const t = "[] aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; {}', 'foo("[]", "bbbbbbbbbbbbbbbbbbbbbbbbbb", "ccccccccccccccc"); {}',
     'const cfg = {{ token: "[]", other: "bbbbbbbbbbbbbbbbbbbbbbbbbb" }}; {}', 'const x = cond ? "[]" : "[]"; {}', 'const y = "[]" + "[]" + z; {}',
     'fetch("https://example.com/some/path", {{ headers: {{ Authorization: "[]" }} }}); {}', 'class A {{ token = "[]"; {}\n }}',
     'client.connect("[]").then((r) => r.json()).then((j) => j.x).catch(() => 1); {}', 'const {{ a = "[]", bbbbbbbbbbbb, cccccccc }} = props; {}',
