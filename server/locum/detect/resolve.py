@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from locum.detect.candidate import Candidate
 from locum.detect.finding import Confidence, Finding, Related
@@ -16,6 +17,7 @@ from locum.detect.severity import severity
 _RANK: dict[Confidence, int] = {"certain": 3, "high": 2, "medium": 1, "low": 0}
 _NEAR = 600
 """Bytes between the halves of a pair."""
+SAME_VALUE = "the same value"
 _MOST_RELATED = 8
 _LONG_ENOUGH = 8
 """Bytes from which on two equal values are no accident."""
@@ -97,15 +99,7 @@ def _merged(candidates: Iterable[Candidate]) -> list[tuple[int, int]]:
 
 def _related(best: Sequence[Candidate], data: bytes) -> dict[int, list[Related]]:
     """Return what belongs to the candidates, by their number: equal values, the other half of a pair, a user's name."""
-    related: defaultdict[int, list[Related]] = defaultdict(list)
-    same: defaultdict[bytes, list[int]] = defaultdict(list)
-    for number, candidate in enumerate(best):
-        if candidate.end - candidate.start >= _LONG_ENOUGH:
-            same[data[candidate.start : candidate.end]].append(number)
-    for numbers in same.values():
-        for number in numbers if len(numbers) > 1 else ():
-            others = [other for other in numbers if other != number][:_MOST_RELATED]
-            related[number] += [Related(best[other].start, best[other].end, "the same value") for other in others]
+    related = equal_values([(candidate.start, candidate.end) for candidate in best], data)
     for number, candidate in enumerate(best):
         partner = _partner(best, number)
         if partner is not None:
@@ -118,6 +112,20 @@ def _related(best: Sequence[Candidate], data: bytes) -> dict[int, list[Related]]
                 pass
             if user is not None and not any(c.start < user.end(1) and user.start(1) < c.end for c in best):
                 related[number].append(Related(user.start(1), user.end(1), "the user that it belongs to"))
+    return related
+
+
+def equal_values(spans: Sequence[tuple[int, int]], data: bytes) -> defaultdict[int, list[Related]]:
+    """Return, by the numbers of `spans`, where else in the text the same value stands: the first few places."""
+    related: defaultdict[int, list[Related]] = defaultdict(list)
+    same: defaultdict[bytes, list[int]] = defaultdict(list)
+    for number, (start, end) in enumerate(spans):
+        if end - start >= _LONG_ENOUGH:
+            same[data[start:end]].append(number)
+    for numbers in same.values():
+        for number in numbers if len(numbers) > 1 else ():
+            others = islice((spans[other] for other in numbers if other != number), _MOST_RELATED)
+            related[number] += [Related(start, end, SAME_VALUE) for start, end in others]
     return related
 
 
