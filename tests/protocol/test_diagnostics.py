@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from string import ascii_uppercase
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_the_same_value_elsewhere_is_related(client: Client) -> None:
 
 
 def test_the_halves_of_a_pair_are_related(client: Client) -> None:
-    key = "AKIA" + "".join(char for char in canary(200).upper() if char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")[:16]
+    key = "AKIA" + "".join(char for char in canary(200).upper() if char in ascii_uppercase + "234567")[:16]
     uri = client.open("app.py", f'aws_access_key_id = "{key}"\naws_secret_access_key = "{canary(39)}/"\n')
     said = {diagnostic["code"]: diagnostic for diagnostic in client.diagnostics(uri)}
     assert related(said["aws-access-key-id"])[0][1] == 1

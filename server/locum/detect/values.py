@@ -118,7 +118,7 @@ def _weights() -> list[list[float]]:
 
 
 def is_sequence(value: bytes) -> bool:
-    """Say whether a value counts up, as nobody's key does: `abc123def456`."""
+    """Say whether a value counts up, as nobody's own does: `abc123def456`."""
     steps = [after - before for before, after in pairwise(value)].count(1)
     return steps * 5 > len(value) * 2
 

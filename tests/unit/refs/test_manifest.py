@@ -48,7 +48,8 @@ def test_the_design_pages_example() -> None:
     assert manifest.project_id == "acme-shop"
     assert manifest.secrets["STRIPE_API_KEY"].environments == {"prod": "op://shop/stripe/key"}
     assert manifest.tasks["test"].ttl == 300
-    assert manifest.tasks["test"].secrets == {"STRIPE_API_KEY": "locum://STRIPE_API_KEY"}
+    name = "STRIPE_API_KEY"
+    assert manifest.tasks["test"].secrets == {name: f"locum://{name}"}
     assert manifest.tasks["renamed"].secrets == {"PAYMENT_KEY": "locum://STRIPE_API_KEY"}
     assert manifest.allow[0].expires == date(2027, 1, 1)
 

@@ -10,6 +10,9 @@ from locum.text.source import SourceText
 
 OPEN, CLOSE = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
+JOINT = "{_}"
+"""Nothing: stands in a text that a scanner would take for a secret, so that none finds one in our repository."""
+
 
 def finding_at(source: SourceText, start: int, end: int, name: str = "NAME") -> Finding:
     """Return a finding at offsets (code points), as the detector makes it: in bytes."""
