@@ -8,24 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from locum.detect.formats import (
+    code,
+    commands,
+    databases,
+    headers,
+    infrastructure,
+    kubernetes,
+    loginfiles,
+    markup,
+    pairs,
+    seeds,
+)
 from locum.detect.formats.encoded import ANCHORS as ENCODED_ANCHORS
 from locum.detect.formats.encoded import PARTS as ENCODED
 from locum.detect.formats.encrypted import encrypted_spans
-from locum.detect.formats.loginfiles import AT as LOGIN_FILES
-from locum.detect.formats.loginfiles import NAMES as LOGIN_FILE_NAMES
 from locum.detect.formats.model import Builder, FileReader, Reader, Room, Slot, Source, View, Work
 from locum.detect.formats.ruletext import RULES
 
-__all__ = ["ANCHORS", "RULES", "Slot", "View", "Work", "encrypted", "slots", "views"]
+__all__ = ["ANCHORS", "FAR", "RULES", "Slot", "View", "Work", "encrypted", "slots", "views"]
 
 _AT: dict[str, tuple[Reader, ...]] = {}
-for table in (LOGIN_FILES,):
+for table in (
+    code.AT,
+    commands.AT,
+    databases.AT,
+    headers.AT,
+    infrastructure.AT,
+    kubernetes.AT,
+    loginfiles.AT,
+    markup.AT,
+    pairs.AT,
+    seeds.AT,
+):
     for anchor, reader in table.items():
         _AT[anchor] = (*_AT.get(anchor, ()), reader)
-_NAMES: dict[str, FileReader] = {**LOGIN_FILE_NAMES}
+_NAMES: dict[str, FileReader] = {**loginfiles.NAMES, **infrastructure.NAMES}
 
 ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *ENCODED_ANCHORS)))
 """Lower-case ASCII literals at which the readers look."""
+FAR = frozenset((*kubernetes.AT, *infrastructure.AT))
+"""Those of readers that look at all of the text, not only at what stands near."""
 
 
 def slots(data: bytes, path: str, places: Mapping[str, list[int]], work: Work | None = None) -> Iterator[Slot]:
@@ -65,7 +88,11 @@ def encrypted(data: bytes, path: str, work: Work | None = None) -> list[tuple[in
 
 
 def _all(source: Source, name: str, places: Mapping[str, list[int]]) -> Iterable[Slot]:
-    by_name = _NAMES.get(name)
+    by_name = _NAMES.get(name) or next(
+        (read for end, read in infrastructure.ENDINGS.items() if name.endswith(end)), None
+    )
+    if by_name is None and name.startswith(("dockerfile.", "containerfile.")):
+        by_name = infrastructure.image
     if by_name is not None:
         yield from by_name(source)
     for anchor, found in places.items():

@@ -5,7 +5,7 @@ One level. What is decoded must be text; a secret in base64 or hexadecimal stand
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 
 from locum.detect.formats.judging import decoded
@@ -39,7 +39,7 @@ _PERCENT_RUN = Expression(rb"""[^\s"'<>`\x00-\x1f]*+""")
 
 def _inner(word: bytes, shift: int) -> bytes:
     """Return the base64 characters that any text has that holds the word `shift` bytes after a group's beginning."""
-    whole = b64encode(b"\0" * shift + word + b"\0" * 3)
+    whole = b2a_base64(b"\0" * shift + word + b"\0" * 3)
     return whole[-(-8 * shift // 6) : 8 * (shift + len(word)) // 6]
 
 

@@ -20,8 +20,8 @@ class Value(NamedTuple):
 
     keys: list[bytes]
     """The keys that lead to it, outermost first, b"[]" for a list. The same list each time: copy what you keep."""
-    container: int
-    """A number of the object or list that holds it, in the order in which they begin."""
+    containers: list[int]
+    """Numbers of the objects and lists that hold it, outermost first, counted in the order in which they begin. As `keys`."""
     start: int
     end: int
     """Without the quotes."""
@@ -42,7 +42,7 @@ def values(data: bytes, work: Work, start: int = 0, end: int | None = None) -> I
         if first == 0x22:
             pending = (match.start() + 1, match.end() - 1)
             if keys and (keys[-1] == b"[]" or pending_is_value):
-                yield Value(keys, containers[-1], *pending, True)
+                yield Value(keys, containers, *pending, True)
                 pending_is_value = False
         elif first == 0x3A and keys and keys[-1] != b"[]":
             keys[-1] = data[pending[0] : pending[1]]
@@ -63,4 +63,4 @@ def values(data: bytes, work: Work, start: int = 0, end: int | None = None) -> I
         elif first == 0x2C:
             pending_is_value = False
         elif first == 0x74 and keys:
-            yield Value(keys, containers[-1], match.start(), match.end(), False)
+            yield Value(keys, containers, match.start(), match.end(), False)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error
+from binascii import Error, a2b_base64
 
 from locum.detect.checks import is_placeholder
 from locum.detect.formats.model import Expression
@@ -27,7 +26,7 @@ def is_secret_name(name: bytes) -> bool:
 
 def stands_for_itself(value: bytes) -> bool:
     """Say whether a value is one, rather than a word for it or a reference to it."""
-    return bool(value) and not is_placeholder(value) and not names_itself(value)
+    return bool(value) and (value.startswith(b"-----BEGIN") or not (is_placeholder(value) or names_itself(value)))
 
 
 def looks_chosen(value: bytes) -> bool:
@@ -38,7 +37,7 @@ def looks_chosen(value: bytes) -> bool:
 def decoded(value: bytes) -> bytes:
     """Return what base64 stands for, of either alphabet, padded or not; b"" when it is none."""
     try:
-        return b64decode(value.translate(_STANDARD) + b"=" * (-len(value) % 4), validate=True)
+        return a2b_base64(value.translate(_STANDARD) + b"=" * (-len(value) % 4), strict_mode=True)
     except (Error, ValueError):
         return b""
 
