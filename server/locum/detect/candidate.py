@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder
 from locum.detect.context import says_credential
 from locum.detect.finding import Confidence
-from locum.detect.generic import is_code_file, judge
+from locum.detect.formats import Slot, View
+from locum.detect.generic import encodes_words, is_code_file, judge
 from locum.detect.names import assigned_name, assignment, holds_a_value, url_name
 from locum.detect.pack import Rule
 from locum.detect.values import is_code, is_plain, is_sequence, looks_made, names_itself
@@ -81,6 +82,25 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
         why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")
     return Candidate(rule, start, end, confidence, tuple(why), name, place)
+
+
+def confirm_slot(rule: Rule, data: bytes, slot: Slot) -> Candidate | None:
+    """Ask whether what stands in a place for a credential is one: not a word for it, nor a reference to it."""
+    value = data[slot.start : slot.end]
+    if is_placeholder(value) or names_itself(value):
+        return None
+    doubtful = is_plain(value) or is_code(value) or is_sequence(value) or encodes_words(value)
+    confidence: Confidence = "low" if doubtful else rule.confidence
+    return Candidate(rule, slot.start, slot.end, confidence, (slot.why,), slot.name, slot.start)
+
+
+def in_original(candidate: Candidate, view: View) -> Candidate:
+    """Return the candidate of a derived text as one of the original: what holds it there, and how it was read."""
+    start, end = view.original(candidate.start, candidate.end)
+    name_start = start
+    if candidate.name:
+        name_start = view.original(candidate.name_start, candidate.name_start + 1)[0]
+    return replace(candidate, start=start, end=end, name_start=name_start, why=(*candidate.why, view.why))
 
 
 def _reason(rule: Rule, data: bytes, anchor: Span, start: int) -> str:

@@ -8,11 +8,14 @@ needed. What a text gives does not depend on the selector: a rule sees every pla
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from locum.detect.candidate import Candidate, confirm
+from locum.detect import formats
+from locum.detect.candidate import Candidate, confirm, confirm_slot, in_original
 from locum.detect.context import values_near
 from locum.detect.finding import Finding, ScanResult, Suppressed
 from locum.detect.pack import Pack, Rule
@@ -37,8 +40,11 @@ class Engine:
 
     def __init__(self, pack: Pack, selector: str = "auto") -> None:
         self._pack = pack
-        anchors = [*pack.anchors, *MARKERS]
+        anchors = list(dict.fromkeys((*pack.anchors, *MARKERS, *formats.ANCHORS)))
         self._lengths = [len(anchor) for anchor in anchors]
+        self._routes = [*pack.routes, *([] for _ in anchors[len(pack.anchors) :])]
+        self._marks = [anchor in MARKERS for anchor in anchors]
+        self._formats = [anchor if anchor in formats.ANCHORS else "" for anchor in anchors]
         self._selector = choose(anchors, selector)
 
     @property
@@ -61,12 +67,13 @@ class Engine:
         go into fingerprints. After `budget` seconds the scan stops, and the result says so. With `ignore` unset what inline
         markers silence is a finding too; `today` is the day on which markers that end are judged (None: they have ended).
         """
-        deadline = None if budget is None else time.perf_counter() + budget
-        candidates, places, truncated = self._candidates(data, path, deadline)
+        look = self._look(data, path, None if budget is None else time.perf_counter() + budget)
+        candidates = look.candidates
+        near = not look.markers and formats.FAR.isdisjoint(look.places)
         if not candidates:
-            return ScanResult((), truncated)
+            return ScanResult((), look.truncated, near=near)
         best = without_overlaps(candidates)
-        markers = Markers(data, places if ignore else (), path, today)
+        markers = Markers(data, look.markers if ignore else (), path, today)
         kept: list[Finding] = []
         suppressed: list[Suppressed] = []
         # All get their fingerprints before any is silenced: those of equals are counted, and must not change by that.
@@ -76,42 +83,92 @@ class Engine:
                 suppressed.append(Suppressed(finding, mechanism))
             else:
                 kept.append(finding)
-        return ScanResult(tuple(kept[:MAX_FINDINGS]), truncated or len(kept) > MAX_FINDINGS, tuple(suppressed))
+        cut = look.truncated or len(kept) > MAX_FINDINGS
+        return ScanResult(tuple(kept[:MAX_FINDINGS]), cut, tuple(suppressed), near)
 
-    def _candidates(self, data: bytes, path: str, deadline: float | None) -> tuple[list[Candidate], list[int], bool]:
-        """Run layers 1 and 2 and the filters on single values.
+    def _look(self, data: bytes, path: str, deadline: float | None) -> _Look:
+        """Look at a text and at the texts that stand encoded in it."""
+        look = _Look(data, path, deadline)
+        self._match(look)
+        work = formats.Work.for_text(data)
+        for view in formats.views(data, path, look.places, work):
+            inner = _Look(view.text, path, deadline)
+            self._match(inner)
+            self._take_slots(inner, work)
+            look.candidates += [in_original(candidate, view) for candidate in inner.candidates]
+            look.truncated |= inner.truncated
+        self._take_slots(look, work)
+        if look.candidates:
+            look.candidates = _outside(look.candidates, formats.encrypted(data, path, work))
+        look.truncated |= work.cut
+        return look
 
-        Returns candidates, the places of inline markers, and whether something was left out.
-        """
-        lengths, routes, rules_end = self._lengths, self._pack.routes, len(self._pack.anchors)
+    def _match(self, look: _Look) -> None:
+        """Run layers 1 and 2 over one text, and the filters on single values."""
+        data, path, deadline = look.data, look.path, look.deadline
+        lengths, routes, marks, kinds = self._lengths, self._routes, self._marks, self._formats
         tried: set[tuple[str, tuple[int, int]]] = set()  # one value, seen from several anchors, is asked about once
-        found: list[Candidate] = []
         places: set[int] = set()
-        markers: list[int] = []
         for count, (number, end) in enumerate(self._selector.hits(data)):
             if count % _CLOCK_EVERY == 0 and deadline is not None and time.perf_counter() > deadline:
-                return found, markers, True
+                look.truncated = True
+                return
             start = end - lengths[number]
-            if number >= rules_end:
-                markers.append(start)
-                continue
+            if marks[number]:
+                look.markers.append(start)
+            if kinds[number]:
+                look.places.setdefault(kinds[number], []).append(start)
             for rule in routes[number]:
                 for span in _spans(rule, data, start, end):
                     if (rule.id, span) not in tried:
                         tried.add((rule.id, span))
                         candidate = confirm(rule, data, path, (start, end), span)
                         if candidate is not None:
-                            found.append(candidate)
+                            look.candidates.append(candidate)
                             places.add(candidate.start)
             if len(places) > _ENOUGH:
-                return found, markers, True
-        return found, markers, False
+                look.truncated = True
+                return
+
+    def _take_slots(self, look: _Look, work: formats.Work) -> None:
+        """Add what the format says is a credential."""
+        for slot in formats.slots(look.data, look.path, look.places, work):
+            candidate = confirm_slot(self._pack.rules[slot.rule], look.data, slot)
+            if candidate is not None:
+                look.candidates.append(candidate)
+
+
+@dataclass(slots=True)
+class _Look:
+    """One text while it is looked at."""
+
+    data: bytes
+    path: str
+    deadline: float | None
+    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    markers: list[int] = field(default_factory=list[int])
+    """Where inline markers begin, perhaps."""
+    places: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """Where the anchors of file formats begin."""
+    truncated: bool = False
 
 
 @cache
 def default_engine() -> Engine:
     """Return the engine over the built-in rules, made once."""
     return Engine(Pack.built_in())
+
+
+def _outside(candidates: list[Candidate], spans: list[tuple[int, int]]) -> list[Candidate]:
+    """Leave out what stands in one of the spans (in order, without overlaps): it is encrypted."""
+    if not spans:
+        return candidates
+    starts = [start for start, _ in spans]
+    return [
+        candidate
+        for candidate in candidates
+        if (before := bisect_right(starts, candidate.start)) == 0 or spans[before - 1][1] <= candidate.start
+    ]
 
 
 def _spans(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterable[tuple[int, int]]:

@@ -68,7 +68,7 @@ def judge(
     """
     if (code and not quoted) or is_placeholder(value) or names_itself(value) or not _may_follow(operator, name, value):
         return None
-    if _stands_for_words(value):
+    if encodes_words(value):
         return None
     if is_password(name):
         return _password(name, value, quoted=quoted, alone=alone)
@@ -83,7 +83,7 @@ def _may_follow(operator: bytes, name: bytes, value: bytes) -> bool:
     return parts[-1] in _ENDS_A_SETTER and GETTERS.isdisjoint(parts) and not is_plain(value) and not is_code(value)
 
 
-def _stands_for_words(value: bytes) -> bool:
+def encodes_words(value: bytes) -> bool:
     """Say whether a value is base64 of words: `ZXhhbXBsZS1hcHAtc2VjcmV0`, which people write in examples."""
     if len(value) < 8 or len(value) % 4 == 1 or not _BASE64.fullmatch(value):
         return False

@@ -14,6 +14,7 @@ from typing import cast, get_args
 
 from locum.detect.checks import CHECKS
 from locum.detect.finding import Confidence, Severity
+from locum.detect.formats.ruletext import RULES
 from locum.detect.rulefile import Block, RuleFileProblem, beginning, bounded, expanded, read_blocks
 
 MAX_SPAN = 16 * 1024
@@ -103,7 +104,7 @@ class Pack:
     @classmethod
     def built_in(cls) -> Pack:
         """Read the rules that ship with Locum."""
-        return cls(rule_of(block) for text in _built_in_texts() for block in read_blocks(text))
+        return cls(rule_of(block) for text in (*_built_in_texts(), RULES) for block in read_blocks(text))
 
 
 def read_rules(text: str) -> list[Rule]:
