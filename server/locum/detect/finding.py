@@ -54,3 +54,5 @@ class ScanResult:
     truncated: bool = False
     suppressed: tuple[Suppressed, ...] = ()
     """The findings that inline markers silenced."""
+    near: bool = True
+    """Nothing in the text gives a meaning to what stands far from it: neither an inline marker nor a file's format."""
