@@ -153,7 +153,7 @@ def _read_betterleaks(tree: Path, report: Path) -> Iterator[Found]:
     for item in json.loads(report.read_bytes())["findings"]:
         place, match = item["location"], item["match"]
         value = match.get("value") or match["full"]
-        lines = place["start_line"], place["end_line"]
+        lines = place.get("start_line", 1), place.get("end_line", 1)  # of a file as a whole it says no lines
         yield Found(_inside(place["path"], tree), *lines, value, item["rule_id"], item.get("confidence") or "")
 
 

@@ -20,7 +20,7 @@ _PAIR = Expression(rb"[^:\x00-\x1f\x7f]{0,200}:[\x20-\x7e\x80-\xff]{1,4000}")
 
 
 def is_secret_name(name: bytes) -> bool:
-    """Say whether something of this name holds a secret: `DB_PASSWORD`, `stripe.secret-key`."""
+    """Say whether something of this name (`DB_PASSWORD`, `stripe.secret-key`) holds a secret."""
     return _SECRET_NAME.compiled.search(name) is not None and holds_a_value(name)
 
 
