@@ -6,22 +6,23 @@ Every reader looks at a bounded part, and the work for one text is counted (`Wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from locum.detect.formats import (
     code,
     commands,
     databases,
+    encoded,
     headers,
     infrastructure,
     kubernetes,
+    literals,
     loginfiles,
     markup,
+    notebook,
     pairs,
     seeds,
 )
-from locum.detect.formats.encoded import ANCHORS as ENCODED_ANCHORS
-from locum.detect.formats.encoded import PARTS as ENCODED
 from locum.detect.formats.encrypted import encrypted_spans
 from locum.detect.formats.model import Builder, FileReader, Reader, Room, Slot, Source, View, Work
 from locum.detect.formats.ruletext import RULES
@@ -43,9 +44,16 @@ for table in (
 ):
     for anchor, reader in table.items():
         _AT[anchor] = (*_AT.get(anchor, ()), reader)
+_PARTS: tuple[tuple[str, Callable[[Source, Mapping[str, list[int]], Builder], None]], ...] = (
+    ("text of a notebook's cells", notebook.cell_parts),
+    ("literals, joined and unescaped", literals.literal_parts),
+    ("decoded from base64", encoded.base64_parts),
+    ("decoded from hexadecimal", encoded.hex_parts),
+    ("decoded from percent encoding", encoded.percent_parts),
+)
 _NAMES: dict[str, FileReader] = {**loginfiles.NAMES, **infrastructure.NAMES}
 
-ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *ENCODED_ANCHORS)))
+ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *encoded.ANCHORS, *literals.ANCHORS)))
 """Lower-case ASCII literals at which the readers look."""
 FAR = frozenset((*kubernetes.AT, *infrastructure.AT))
 """Those of readers that look at all of the text, not only at what stands near."""
@@ -70,7 +78,7 @@ def views(data: bytes, path: str, places: Mapping[str, list[int]], work: Work | 
     """Return the texts that stand encoded in this one: to be scanned like texts, with a way back to `data`."""
     source = Source(data, path.lower(), work or Work.for_text(data))
     room = Room(data, source.work)
-    for why, add in ENCODED:
+    for why, add in _PARTS:
         builder = Builder(data, room)
         add(source, places, builder)
         yield from builder.views(why)

@@ -6,7 +6,7 @@ One level. What is decoded must be text; a secret in base64 or hexadecimal stand
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from string import ascii_letters, digits
 
 from locum.detect.formats.judging import decoded
@@ -46,7 +46,7 @@ def _inner(word: bytes, shift: int) -> bytes:
 
 _IN_BASE64: dict[str, list[tuple[bytes, int]]] = {}
 """By anchor: the exact characters, and how many stand between a group's beginning and them."""
-for _word in _TELLING:
+for _word in _TELLING:  # the exact form also tells upper from lower case
     for _shift in range(3):
         _exact = _inner(_word.encode(), _shift)
         if len(_exact) >= 4 and _exact.isalnum():
@@ -166,10 +166,3 @@ def add_percent(data: bytes, start: int, end: int, builder: Builder) -> None:
         builder.coded(bytes([int(match[0][1:], 16)]), *match.span())
         start = match.end()
     builder.plain(start, end)
-
-
-PARTS: tuple[tuple[str, Callable[[Source, Mapping[str, list[int]], Builder], None]], ...] = (
-    ("decoded from base64", base64_parts),
-    ("decoded from hexadecimal", hex_parts),
-    ("decoded from percent encoding", percent_parts),
-)

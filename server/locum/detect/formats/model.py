@@ -144,16 +144,15 @@ class Builder:
             self._add(GAP, self._pieces[-1].end, self._pieces[-1].end, plain=False)
 
     def views(self, why: str) -> list[View]:
-        """Return the text, if there is one and room for it."""
+        """Return the text, if there is one."""
         text = b"".join(self._parts)
-        return [View(text, why, self._pieces)] if text and self._room.take(len(text)) else []
-
-    @property
-    def length(self) -> int:
-        """How many bytes there are."""
-        return self._length
+        self._room.take(len(text))
+        return [View(text, why, self._pieces)] if text else []
 
     def _add(self, text: bytes, start: int, end: int, *, plain: bool) -> None:
+        if self._length + len(text) > self._room.left:
+            self._room.overflow()
+            return
         self._parts.append(text)
         self._pieces.append(Piece(self._length, start, end, plain))
         self._length += len(text)
@@ -166,10 +165,10 @@ class Room:
         self.left = len(data) + ROOM
         self._work = work
 
-    def take(self, length: int) -> bool:
-        """Use up bytes; False when there are not as many left."""
-        if length > self.left:
-            self._work.cut = True
-            return False
+    def take(self, length: int) -> None:
+        """Use up bytes."""
         self.left -= length
-        return True
+
+    def overflow(self) -> None:
+        """Remember that something found no room."""
+        self._work.cut = True
