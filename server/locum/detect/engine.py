@@ -41,6 +41,8 @@ class Engine:
     def __init__(self, pack: Pack, selector: str = "auto") -> None:
         self._pack = pack
         anchors = list(dict.fromkeys((*pack.anchors, *MARKERS, *formats.ANCHORS)))
+        self.anchors = anchors
+        """What layer 1 looks for, in its own order."""
         self._lengths = [len(anchor) for anchor in anchors]
         self._routes = [*pack.routes, *([] for _ in anchors[len(pack.anchors) :])]
         self._marks = [anchor in MARKERS for anchor in anchors]

@@ -1,34 +1,49 @@
-"""Brute force: every rule's expression over the whole text, without anchors, windows or selectors."""
+"""Brute force, in two parts: anchors found one by one, and a rule's expression over the whole text without anchors."""
 
 from __future__ import annotations
 
-from locum.detect.candidate import confirm
+from collections.abc import Sequence
+
+from locum.detect.engine import Engine
 from locum.detect.finding import Finding
 from locum.detect.pack import Pack, Rule
-from locum.detect.resolve import without_overlaps
 
 Span = tuple[str, int, int]
 
 
-def brute_force(pack: Pack, data: bytes) -> list[Span]:
-    """Return (rule, start, end) of what a scan must find, by the filters of the engine on every match there is."""
-    candidates = [
-        candidate
-        for rule in pack.rules.values()
-        for span in matches(rule, data)
-        if (candidate := confirm(rule, data, "", (-1, -1), span))
-    ]
-    return [(best.rule.id, best.start, best.end) for best in without_overlaps(candidates)]
+class NaiveSelector:
+    """Looks for one anchor after the other."""
+
+    name = "naive"
+
+    def __init__(self, anchors: Sequence[str]) -> None:
+        self._anchors = [anchor.encode() for anchor in anchors]
+
+    def hits(self, data: bytes) -> list[tuple[int, int]]:
+        lower, found = data.lower(), list[tuple[int, int, int]]()
+        for number, anchor in enumerate(self._anchors):
+            at = lower.find(anchor)
+            while at >= 0:
+                found.append((at, number, at + len(anchor)))
+                at = lower.find(anchor, at + 1)
+        return [(number, end) for _, number, end in sorted(found)]
 
 
-def matches(rule: Rule, data: bytes) -> list[tuple[int, int]]:
-    """Return the values of all matches, overlapping ones too, each once."""
-    found: dict[tuple[int, int], None] = {}
+def brute_force_engine(pack: Pack) -> Engine:
+    """Return an engine whose first layer is brute force."""
+    engine = Engine(pack, "trie")
+    engine._selector = NaiveSelector(engine.anchors)
+    return engine
+
+
+def matches(rule: Rule, data: bytes) -> set[tuple[int, int]]:
+    """Return the values of all matches, overlapping ones too."""
+    found = set[tuple[int, int]]()
     match = rule.pattern.search(data)
     while match is not None:
-        found[match.span(rule.group)] = None
+        found.add(match.span(rule.group))
         match = rule.pattern.search(data, match.start() + 1)
-    return list(found)
+    return found
 
 
 def spans(findings: tuple[Finding, ...]) -> list[Span]:
