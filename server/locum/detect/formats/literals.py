@@ -165,14 +165,8 @@ def unescaped(escape: bytes) -> bytes:
     if len(escape) == 2:
         return kind
     if len(escape) == 12:
-        return (
-            escape.decode("ascii")
-            .encode()
-            .decode("unicode_escape")
-            .encode("utf-16", "surrogatepass")
-            .decode("utf-16")
-            .encode()
-        )
+        high, low = int(escape[2:6], 16), int(escape[8:], 16)
+        return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00).encode()
     digits = escape[2:].strip(b"{}")
     number = int(escape[1:], 8) if kind.isdigit() else int(digits, 16)
     return chr(number).encode("utf-8", "surrogatepass") if number < 0x110000 else escape

@@ -14,7 +14,7 @@ _APP_NAME = Expression(
 _SEED = Expression(
     rb"otpauth://(?:totp|hotp)/[^\s\"'<>?]{0,300}\?(?:[^\s\"'<>]{0,200}?(?:&amp;|&))?secret=(?P<value>[A-Za-z2-7]{16,128}=*)"
 )
-_OBJECT = 6000
+_OBJECT = 1900
 _PRIVATE = Expression(rb'\\?"(?P<name>d|k)\\?"\s{0,40}:\s{0,40}\\?"(?P<value>[A-Za-z0-9_-]{16,4000})\\?"')
 _KIND = Expression(rb'\\?"kty\\?"\s{0,40}:\s{0,40}\\?"(?P<kind>RSA|EC|OKP|oct)\\?"')
 
