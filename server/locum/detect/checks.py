@@ -30,9 +30,6 @@ _TELLING_PARTS = (
 """Parts, in lower case, that a value made by a machine is unlikely to hold."""
 _TELLING = re.compile(trie_pattern(set(_TELLING_PARTS)))
 
-PUBLISHED = frozenset((b"AKIA" + b"IOSFODNN7EXAMPLE", b"wJalrXUtnFEMI/K7MDENG/bPxRfi" + b"CYEXAMPLEKEY"))
-"""Values that vendors print in their documentation."""
-
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -57,10 +54,16 @@ def estimated_bits(value: bytes) -> float:
     return entropy(value) * len(value)
 
 
+def _is_published(value: bytes) -> bool:
+    from locum.detect.published import is_published  # 4 ms with OpenSSL: few texts hold what looks like a key
+
+    return is_published(value)
+
+
 def is_placeholder(value: bytes) -> bool:
     """Say whether a value stands for another one: a variable, a reference, an encrypted text, a documentation example."""
     lower = value.lower()
-    return value in PUBLISHED or _TELLING.search(lower) is not None or _STANDS_FOR_ANOTHER.match(value) is not None
+    return _TELLING.search(lower) is not None or _STANDS_FOR_ANOTHER.match(value) is not None or _is_published(value)
 
 
 def github_checksum(value: bytes) -> bool | None:

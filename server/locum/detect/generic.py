@@ -121,7 +121,13 @@ def _word_as_password(value: bytes, *, quoted: bool) -> Judgement | None:
 
 def _mixed_password(value: bytes) -> Judgement | None:
     """Judge what has letters and digits or signs, as a good password has."""
-    if not _LETTER.search(value) or len(value) < 5 or value.startswith(b"-") or _is_language(value):
+    if (
+        not _LETTER.search(value)
+        or len(value) < 5
+        or value.startswith(b"-")
+        or value.endswith(b"@")
+        or _is_language(value)
+    ):
         return None
     if _SPEAKS_OF_ITSELF.search(value) or names_itself(_unmasked(value)):
         return "low", "speaks of itself"

@@ -40,7 +40,8 @@ NOT_SECRET = frozenset(
 )
 """Whole names, without separators and in lower case, of what is called a token and is none."""
 OTHERWISE = frozenset(
-    b"""public csrf xsrf max min num nb mock fake dummy placeholder keyboard keyword keywords keymap tokenize tokenizer tokenized
+    b"""public authenticity csrf xsrf max min num nb
+    mock fake dummy placeholder keyboard keyword keywords keymap tokenize tokenizer tokenized
     invalid wrong bad bogus non unknown
     foreign primary partition sort cache hot shortcut translation locale i18n column index fingerprint checksum""".split()
 )
