@@ -62,7 +62,7 @@ def test_public_halves_are_quiet(text: str, severity: str) -> None:
     "mistral = load('ministral-8b-instruct-2410')", "from cohere.types import NonStreamedChatResponse",
     "the pinecone index is rebuilt every night", f"deepgram-sdk @ https://example.com/{'0' * 40}.tar.gz",
     "STRIPE_PUBLISHABLE_KEY=pk_live_...", "TWILIO_AUTH_TOKEN=your_auth_token_here", "SLACK_BOT_TOKEN=xoxb-your-token",
-    "OPENAI_API_KEY=sk-proj-xxxxxxxxxxxxxxxxxxxxT3BlbkFJxxxxxxxxxxxxxxxxxxxx", "const notionClientOptions = secret_manager",
+    f"OPENAI_API_KEY=sk-proj-{'x' * 20}T3BlbkFJ{'x' * 20}", "const notionClientOptions = secret_manager",
     "zenrows_api_key = os.environ['ZENROWS_API_KEY']", "airship = AirshipConfigurationProviderFactory22",
 ])  # fmt: skip
 def test_no_secrets(text: str) -> None:
