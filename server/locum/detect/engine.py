@@ -101,7 +101,7 @@ class Engine:
             look.truncated |= inner.truncated
         self._take_slots(look, work)
         if look.candidates:
-            look.candidates = _outside(look.candidates, formats.encrypted(data, path, work))
+            look.candidates = _outside(look.candidates, formats.encrypted(data, path, work, look.places))
         look.truncated |= work.cut
         return look
 

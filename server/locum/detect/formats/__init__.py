@@ -23,6 +23,7 @@ from locum.detect.formats import (
     pairs,
     seeds,
 )
+from locum.detect.formats.encrypted import ANCHORS as ENCRYPTED
 from locum.detect.formats.encrypted import encrypted_spans
 from locum.detect.formats.model import Builder, FileReader, Reader, Room, Slot, Source, View, Work
 from locum.detect.formats.ruletext import RULES
@@ -53,7 +54,7 @@ _PARTS: tuple[tuple[str, Callable[[Source, Mapping[str, list[int]], Builder], No
 )
 _NAMES: dict[str, FileReader] = {**loginfiles.NAMES, **infrastructure.NAMES}
 
-ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *encoded.ANCHORS, *literals.ANCHORS)))
+ANCHORS: tuple[str, ...] = tuple(dict.fromkeys((*_AT, *encoded.ANCHORS, *literals.ANCHORS, *ENCRYPTED)))
 """Lower-case ASCII literals at which the readers look."""
 FAR = frozenset((*kubernetes.AT, *infrastructure.AT))
 """Those of readers that look at all of the text, not only at what stands near."""
@@ -84,10 +85,15 @@ def views(data: bytes, path: str, places: Mapping[str, list[int]], work: Work | 
         yield from builder.views(why)
 
 
-def encrypted(data: bytes, path: str, work: Work | None = None) -> list[tuple[int, int]]:
-    """Return the spans that hold encrypted values, or no text: in order, without overlaps. Nothing is to be found in them."""
+def encrypted(
+    data: bytes, path: str, work: Work | None = None, places: Mapping[str, list[int]] | None = None
+) -> list[tuple[int, int]]:
+    """Return the spans that hold encrypted values, or no text: in order, without overlaps. Nothing is to be found in them.
+
+    Without `places` the text is searched for what such values begin with, which takes longer.
+    """
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(encrypted_spans(data, path, work or Work.for_text(data))):
+    for start, end in sorted(encrypted_spans(data, path, places, work or Work.for_text(data))):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         elif start < end:

@@ -5,7 +5,7 @@ What stands next to them in plain text is seen all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from locum.detect.formats.jsontext import values
 from locum.detect.formats.model import Expression, Work
@@ -30,21 +30,29 @@ _BAG = Expression(rb""""encrypted_data"\s{0,8}:\s{0,8}"(?P<value>[^"]*+)\"""")
 _RAILS = Expression(rb"[A-Za-z0-9+/=]{16,}+--[A-Za-z0-9+/=]{12,40}--[A-Za-z0-9+/=]{20,40}\s*")
 
 
-def encrypted_spans(data: bytes, path: str, work: Work) -> Iterator[Span]:
-    """Yield the spans, in no order; they may overlap."""
+def encrypted_spans(data: bytes, path: str, places: Mapping[str, list[int]] | None, work: Work) -> Iterator[Span]:
+    """Yield the spans, in no order; they may overlap. Without `places` the text is searched."""
     lower = path.lower()
     if lower.endswith(".ipynb"):
         yield from _no_text(data, work)
     if lower.endswith(".enc") and _RAILS.compiled.fullmatch(data):
         yield 0, len(data)
-    for literal, read in _FORMS:
-        at = data.find(literal)
-        while at >= 0 and work.take(4):
-            end = at + len(literal)
-            for span in read(data, at):
-                yield span
-                end = max(end, span[1])
-            at = data.find(literal, end)
+    for anchor, literal, read in _FORMS:
+        done = 0
+        for at in _all(data, literal) if places is None else places.get(anchor, ()):
+            if not work.take(4):
+                return
+            if at >= done:
+                for span in read(data, at):
+                    yield span
+                    done = max(done, span[1])
+
+
+def _all(data: bytes, literal: bytes) -> Iterator[int]:
+    at = data.find(literal)
+    while at >= 0:
+        yield at
+        at = data.find(literal, at + len(literal))
 
 
 def _whole(expression: Expression) -> Callable[[bytes, int], list[Span]]:
@@ -103,7 +111,7 @@ def _is_media(keys: list[bytes]) -> bool:
     ) and (b"data" in keys or b"attachments" in keys)
 
 
-_FORMS: tuple[tuple[bytes, Callable[[bytes, int], list[Span]]], ...] = (
+_LITERALS: tuple[tuple[bytes, Callable[[bytes, int], list[Span]]], ...] = (
     (b"ENC[", _whole(_ENC)),
     (b"ENC(", _whole(_ENC_ROUND)),
     (b"$ANSIBLE_VAULT;", _ansible),
@@ -120,4 +128,6 @@ _FORMS: tuple[tuple[bytes, Callable[[bytes, int], list[Span]]], ...] = (
     (b'sops": {', _sops_keys),
     (b'"encrypted_data"', _whole(_BAG)),
 )
+_FORMS = tuple((literal.decode("ascii").lower(), literal, read) for literal, read in _LITERALS)
 """How each begins."""
+ANCHORS = tuple(anchor for anchor, _, _ in _FORMS)

@@ -34,7 +34,7 @@ _ESCAPED = (
 ANCHORS = (*_NAMES, *_PREFIXES, *_ESCAPED)
 _INSIDE = frozenset((*_PREFIXES, *_ESCAPED))
 _ASSIGNED = Expression(
-    rb"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}(?::[ \t]{0,4}[A-Za-z][\w\[\]|.,<>?\ ]{0,40}(?==))?(?:=>|:=|=|:|,)\s{0,40}
+    rb"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}+(?=[=:,])(?::[ \t]{0,4}[A-Za-z][\w\[\]|.,<>?\ ]{0,40}(?==))?(?:=>|:=|=|:|,)\s{0,40}
     (?:\(\s{0,40})?(?P<mark>[A-Za-z@$]{0,2})(?=["'`])"""
 )
 _TEXT = {
@@ -64,24 +64,21 @@ Span = tuple[int, int]
 def literal_parts(source: Source, places: Mapping[str, list[int]], builder: Builder) -> None:
     """Add the literals that say something else than what is written."""
     hits = sorted((at, anchor in _INSIDE) for anchor in ANCHORS for at in places.get(anchor, ()))
-    done = 0
+    if not hits or not source.work.take(2 * len(hits)):
+        return
+    data, named, done = source.data, _ASSIGNED.compiled, 0
     for at, inside in hits:
-        if at < done or not source.work.take(4):
+        if at < done:
             continue
-        start = _first(source.data, at, done, inside=inside)
+        match = None if inside else named.match(data, at, at + 240)
+        if match is not None:
+            start = match.end()
+        elif inside or data.find(b"\\", at, at + _NEAR) >= 0:
+            start = _opening(data, at, max(done, at - _BACK))
+        else:
+            continue
         if start >= 0:
             done = max(done, _add(source, start, at, done, builder))
-
-
-def _first(data: bytes, at: int, done: int, *, inside: bool) -> int:
-    """Return where the quote stands of the literal that the word at `at` names or stands in; -1 for none."""
-    if not inside:
-        match = _ASSIGNED.compiled.match(data, at, at + 240)
-        if match is not None:
-            return match.end()
-        if data.find(b"\\", at, at + _NEAR) < 0:
-            return -1
-    return _opening(data, at, max(done, at - _BACK))
 
 
 def _opening(data: bytes, at: int, low: int) -> int:

@@ -14,6 +14,8 @@ _NAMED = Expression(
     rb"""(?:^|[\s{,(\[])(?:-[ ]{1,8})?["']?(?i:name|key|parameterkey|id|variable|setting|field)["']?\s{0,4}(?:[:=]|=>)\s{0,40}
     ["']?(?P<name>[\w.:/-]{1,120})\Z"""
 )
+_IN_NAMES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
+_OPERATORS = (b":", b"=", b">")
 _GO_ON = Expression(
     rb"""[\w.-]{0,40}+["']?,?\s{1,200}(?:["']?\w{1,40}["']?\s{0,4}[:=]\s{0,4}(?:true|false|null|"[^"\n]{0,100}"|\w{1,40})\s{0,4},?\s{1,200}){0,4}
     ["']?(?i:value|parametervalue|default|secretvalue)["']?\s{0,4}(?:[:=]|=>)[ \t]{0,40}
@@ -35,6 +37,9 @@ def named(source: Source, at: int) -> Iterable[Slot]:
     while end - at < 60 and (data[end : end + 1].isalnum() or data[end : end + 1] in {b"_", b"-", b"."}):
         end += 1
     low = max(0, at - 180)
+    head = data[low:at].rstrip(_IN_NAMES).rstrip(b"\"' \t\r\n")  # a look at one byte spares most an expression
+    if head[-1:] not in _OPERATORS:
+        return ()
     before = _NAMED.compiled.search(data[low:end])
     if before is None or b"<" in data[low:end]:
         return pair(source, at)

@@ -35,6 +35,8 @@ class Case:
         while b"[[" in text:
             start = text.index(b"[[")
             end = text.index(b"]]", start) - 2
+            while text[end + 4 : end + 5] == b"]":
+                end += 1
             text = text[:start] + text[start + 2 : end + 2] + text[end + 4 :]
             spans.append((start, end))
         return text, spans
