@@ -204,7 +204,7 @@ def test_actions(client: Client) -> None:
 def test_ignoring_adds_a_comment_and_silences(client: Client) -> None:
     uri = client.open("app.py", f'A = "{github_token()}"\n')
     (said,) = client.diagnostics(uri)
-    (ignore,) = [a for a in client.actions(uri, said) if a["command"]["command"] == "locum.ignore"]
+    ignore = next(a for a in client.actions(uri, said) if a["command"]["command"] == "locum.ignore")
     assert client.request(
         "workspace/executeCommand", {"command": "locum.ignore", "arguments": ignore["command"]["arguments"]}
     ) == {"applied": True}

@@ -246,7 +246,7 @@ class Client:
         if message["method"] in self.fails:
             self.send(answer | {"error": {"code": -32603, "message": "no"}})
         else:
-            self.send(answer | {"result": self.answers.get(message["method"], lambda _: None)(message["params"])})
+            self.send(answer | {"result": self.answers.get(message["method"], lambda _: None)(message.get("params"))})
 
     def _drain(self) -> None:
         stream = self.process.stderr

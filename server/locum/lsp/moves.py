@@ -101,7 +101,7 @@ class _Move:
                 return Moved(False, reason=planned.reason)
             try:
                 new_text = self._declared(text, planned.name)
-                changes = [Change(manifest, _rewritten(manifest, new_text))] if manifest is not None else []
+                changes = [Change(manifest, rewritten(manifest, new_text))] if manifest is not None else []
                 return await self._store_and_edit(client, planned, changes, stamp)
             finally:
                 planned.value.wipe()
@@ -252,8 +252,8 @@ def workspace_edit(changes: Collection[Change], *, versioned: bool) -> types.Wor
     )
 
 
-def _rewritten(document: Document, text: str) -> list[types.TextEdit]:
-    """Say a document's new text as one edit: everything behind what stays the same."""
+def rewritten(document: Document, text: str) -> list[types.TextEdit]:
+    """Say a document's new text as one edit: everything behind what stays the same. No edit when nothing changes."""
     source = document.snapshot().source
     if text == source.text:
         return []

@@ -19,8 +19,9 @@ def make() -> LocumServer:
     return server
 
 
-def initialize(ls: LocumServer, params: types.InitializeParams) -> None:  # noqa: ARG001 - LSP's signature
+def initialize(ls: LocumServer, params: types.InitializeParams) -> None:
     """Offer what depends on the client; pygls builds the capabilities after this."""
+    documents.take_folders(params)
     if ls.session.client.pulls_diagnostics:
         diagnostics.register_pull(ls)
 

@@ -14,9 +14,10 @@ import hmac
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -26,11 +27,13 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.capabilities import Client
 from locum.lsp.documents import Document, Snapshot
+from locum.refs.manifest import Manifest, parse_manifest
 from locum.refs.reference import Occurrence, find
 from locum.secret import SecretBytes
-from locum.workspace.project import Project, find_project
+from locum.workspace.project import Project, find_project, load_manifest
 
 if TYPE_CHECKING:
+    from locum.detect.rescan import Scanned
     from locum.lsp.protocol import LocumServer
     from locum.workspace.scanner import Scanner
 
@@ -77,6 +80,8 @@ class Check:
     """References that are none."""
     truncated: bool = False
     """Not all of the text was looked at, or not all is shown."""
+    scanned: Scanned | None = None
+    """What the scan after the next edit begins with."""
 
     def at(self, start: int, end: int) -> list[Found]:
         """Return the findings that touch `[start, end]` (offsets)."""
@@ -177,7 +182,7 @@ class Session:
         if document.uri in self._slow or len(document.source) >= LONG:
             return None
         started = time.perf_counter()
-        check = look(document.snapshot(), QUICK_BUDGET)
+        check = look(document.snapshot(), QUICK_BUDGET, self._scanned(document.uri))
         if time.perf_counter() - started > QUICK_BUDGET:
             self._slow.add(document.uri)
             if check.truncated:
@@ -196,7 +201,13 @@ class Session:
     async def _follow(self, uri: str) -> None:
         loop = asyncio.get_running_loop()
         while (document := self.server.documents.open_document(uri)) is not None and self._current(document) is None:
-            self._done(await loop.run_in_executor(self._long_thread, look, document.snapshot(), BUDGET))
+            snapshot, before = document.snapshot(), self._scanned(uri)
+            self._done(await loop.run_in_executor(self._long_thread, look, snapshot, BUDGET, before))
+
+    def _scanned(self, uri: str) -> Scanned | None:
+        """Return what the last scan of a document saw."""
+        made = self._checks.get(uri)
+        return made.scanned if made is not None else None
 
     def _done(self, check: Check) -> None:
         document = self.server.documents.open_document(check.snapshot.uri)
@@ -218,14 +229,14 @@ class Session:
         return hmac.digest(self._memory_key, value.view(), hashlib.sha256)
 
 
-def look(snapshot: Snapshot, budget: float | None) -> Check:
-    """Check one snapshot. `budget` in seconds."""
-    findings, truncated = _scan(snapshot, budget)
+def look(snapshot: Snapshot, budget: float | None, before: Scanned | None = None) -> Check:
+    """Check one snapshot. `budget` in seconds; `before` is what was seen of the document until now."""
+    findings, truncated, scanned = _scan(snapshot, budget, before)
     found = tuple(_placed(snapshot, findings))
     broken = (item for item in _references(snapshot) if item.reference is None)
     # A value that somebody put behind `locum://` is told as a finding, not as a reference with the value in its message.
     told = (item for item in broken if not any(f.start < item.end and item.start < f.end for f in found))
-    return Check(snapshot, found, tuple(islice(told, MAX_BROKEN)), truncated)
+    return Check(snapshot, found, tuple(islice(told, MAX_BROKEN)), truncated, scanned)
 
 
 def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:
@@ -233,8 +244,9 @@ def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:
     utf8 = snapshot.source.utf8 if findings else b""
     spans = [(item.start, item.end) for finding in findings for item in (finding, *finding.related)]
     offsets, here, offset = dict[int, int](), 0, 0
+    plain = len(utf8) == len(snapshot.text)
     for place in sorted({place for span in spans for place in span}):
-        offset += len(utf8[here:place].decode("utf-8", "surrogatepass"))
+        offset = place if plain else offset + len(utf8[here:place].decode("utf-8", "surrogatepass"))
         offsets[place], here = offset, place
     seen = Counter[str]()
     for finding in findings:
@@ -253,27 +265,75 @@ def _references(snapshot: Snapshot) -> Iterator[Occurrence]:
         place = snapshot.text.find("locum://", end)
 
 
-def _scan(snapshot: Snapshot, budget: float | None) -> tuple[tuple[Finding, ...], bool]:
+def _scan(
+    snapshot: Snapshot, budget: float | None, before: Scanned | None
+) -> tuple[tuple[Finding, ...], bool, Scanned | None]:
     """Scan as the command line does, with the project's exclusions and allowances; without them where its manifest is broken."""
     from locum.detect.engine import default_engine  # the rules load after `initialize` is answered
+    from locum.detect.rescan import rescan
 
     if snapshot.path is not None:
         with contextlib.suppress(LocumError):
             path = Path(snapshot.path)
             if _scanner().excludes(path):
-                return (), False
-            report = _scanner().scan_text(snapshot.source, path, budget=budget)
-            return report.findings, report.truncated
+                return (), False, None
+            report, scanned = _scanner().scan_edited(snapshot.source, path, before, budget=budget)
+            return report.findings, report.truncated, scanned
     name, project = place_of(snapshot)
-    result = default_engine().scan(snapshot.source.utf8, path=name, project=project.id, budget=budget)
-    return result.findings, result.truncated
+    today = date.today()  # noqa: DTZ011 - what ends does so on the reader's own calendar
+    scanned = rescan(
+        default_engine(), before, snapshot.source.utf8, path=name, project=project.id, budget=budget, today=today
+    )
+    return scanned.result.findings, scanned.result.truncated, scanned
 
 
 @cache
 def _scanner() -> Scanner:
     from locum.workspace.scanner import Scanner
 
-    return Scanner()
+    return Scanner(find=project_of, manifest_of=_manifest_of)
+
+
+_workspace: set[Path] = set()
+"""The folders that the client has open."""
+
+
+def workspace_changed(added: Iterable[Path], removed: Iterable[Path] = ()) -> None:
+    """Take the folders that the client opened and closed. Call `forget_projects` then."""
+    _workspace.difference_update(removed)
+    _workspace.update(added)
+
+
+_open_manifests: dict[Path, Manifest] = {}
+"""Manifests as the editor has them, each as it was when it was last whole."""
+
+
+def manifest_edited(path: Path, text: str | None) -> bool:
+    """Take the text of a manifest that is open in the editor; None when it is closed.
+
+    Returns whether that changes what is scanned for; `forget_projects` then.
+    """
+    project = Project(path.parent)
+    try:
+        after = parse_manifest(text) if text is not None else load_manifest(project)
+    except LocumError:
+        after = None  # broken at the moment: open, the last whole one goes on counting
+    try:
+        before = _manifest_of(project)
+    except LocumError:
+        before = None
+    if text is None:
+        _open_manifests.pop(path, None)
+    elif after is None:
+        return False
+    else:
+        _open_manifests[path] = after
+    return before is None or after is None or (before.exclude, before.allow) != (after.exclude, after.allow)
+
+
+def _manifest_of(project: Project) -> Manifest:
+    """Read a manifest as it is open; else as it is on the disk."""
+    return _open_manifests.get(project.manifest) or load_manifest(project)
 
 
 def place_of(snapshot: Snapshot) -> tuple[str, Project]:
@@ -287,8 +347,12 @@ def place_of(snapshot: Snapshot) -> tuple[str, Project]:
 
 @lru_cache(PROJECT_FILES)
 def project_of(folder: Path) -> Project:
-    """Return the project of a folder. Remembered until `forget_projects`: a keystroke looks at no disk."""
-    return find_project(folder)
+    """Return the project of a folder. Remembered until `forget_projects`: a keystroke looks at no disk.
+
+    Without a manifest or a repository it is the workspace folder, as the command line has it that is called there.
+    """
+    holding = [base for base in _workspace if folder.is_relative_to(base)]
+    return find_project(folder, max(holding, key=lambda base: len(base.parts), default=None))
 
 
 def forget_projects() -> None:

@@ -68,7 +68,7 @@ def read_manifest_text(project: Project) -> str:
     try:
         if path.stat().st_size > _MAX_MANIFEST:
             raise UsageProblem("manifest.size", f"{path} is over 1 MiB", "A manifest names secrets; it holds no data.")
-        return path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")  # line ends as they are: it may be written back
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

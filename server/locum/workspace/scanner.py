@@ -6,14 +6,17 @@ Puts together the engine, the project that a file belongs to, and what its manif
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locum.detect.engine import Engine, default_engine
-from locum.detect.finding import Finding, Suppressed
+from locum.detect.finding import Finding, ScanResult, Suppressed
 from locum.detect.fingerprint import value_fingerprint
+from locum.detect.rescan import Scanned, rescan
 from locum.refs.manifest import FILE_NAME, Allowance, Manifest
 from locum.text.source import SourceText
 from locum.workspace.project import Project, find_project, load_manifest
@@ -73,11 +76,17 @@ class _Rules:
 class Scanner:
     """Scans texts of any number of projects. Remembers projects by directory until `forget`."""
 
-    def __init__(self, engine: Engine | None = None, *, today: date | None = None, base: Path | None = None) -> None:
-        """Take the engine (default: the built-in rules), the day on which what ends is judged (default: today, always), and the
-        directory that paths are told from where there is neither a manifest nor a repository.
+    def __init__(
+        self, engine: Engine | None = None, *, today: date | None = None, base: Path | None = None,
+        find: Callable[[Path], Project] | None = None, manifest_of: Callable[[Project], Manifest] = load_manifest,
+    ) -> None:  # fmt: skip
+        """Take the engine (default: the built-in rules) and the day on which what ends is judged (default: today, always).
+
+        `base` is the directory that paths are told from where there is neither a manifest nor a repository. An editor has
+        ways of its own to find a directory's project and to read a manifest, which may be newer than the disk's.
         """
-        self._base = base
+        self._find = find or partial(find_project, base=base)
+        self._manifest_of = manifest_of
         self._engine = engine or default_engine()
         self._today = today
         self._rules_of_folder: dict[Path, _Rules] = {}
@@ -95,8 +104,8 @@ class Scanner:
 
     def exclude_patterns(self, folder: Path) -> tuple[Path, tuple[str, ...]]:
         """Return the root of the folder's project and its `[scan] exclude`. Raises ManifestProblem or UsageProblem."""
-        project = find_project(folder, self._base)
-        return project.root, load_manifest(project).exclude
+        project = self._find(folder)
+        return project.root, self._manifest_of(project).exclude
 
     def scan_text(
         self, source: SourceText, path: Path, *, budget: float | None = None, ignore: bool = True
@@ -106,22 +115,24 @@ class Scanner:
         With `ignore` unset, inline markers and allowances silence nothing.
         Raises ManifestProblem or UsageProblem when the project's manifest cannot be read.
         """
-        rules = self._rules(path)
-        relative, today = rules.project.relative(path), self._today or date.today()  # noqa: DTZ011 - an allowance ends on the reader's own calendar
+        rules, relative, today = self._asked(path)
         result = self._engine.scan(
             source.utf8, path=relative, project=rules.project.id, budget=budget, ignore=ignore, today=today
         )
-        if not ignore or not rules.allow:
-            return FileReport(path, source, result.findings, result.truncated, result.suppressed)
-        kept: list[Finding] = []
-        suppressed = list(result.suppressed)
-        for finding in result.findings:
-            if rules.allows(finding, relative, source.utf8, today):
-                suppressed.append(Suppressed(finding, FILE_NAME))
-            else:
-                kept.append(finding)
-        suppressed.sort(key=lambda silenced: silenced.finding.start)
-        return FileReport(path, source, tuple(kept), result.truncated, tuple(suppressed))
+        return _report(source, path, result, rules if ignore else None, relative, today)
+
+    def scan_edited(
+        self, source: SourceText, path: Path, before: Scanned | None, *, budget: float | None = None
+    ) -> tuple[FileReport, Scanned]:
+        """Scan a text as `scan_text` does, after an edit: of most texts only what stands around it.
+
+        `before` is what this gave for the text as it was until now; None for a new one.
+        """
+        rules, relative, today = self._asked(path)
+        scanned = rescan(
+            self._engine, before, source.utf8, path=relative, project=rules.project.id, budget=budget, today=today
+        )
+        return _report(source, path, scanned.result, rules, relative, today), scanned
 
     def scan_file(self, path: Path, *, ignore: bool = True) -> FileReport | Skipped:
         """Read and scan a file (absolute path). Raises ManifestProblem or UsageProblem."""
@@ -130,17 +141,39 @@ class Scanner:
             return data
         return self.scan_text(SourceText.from_bytes(data), path, ignore=ignore)
 
+    def _asked(self, path: Path) -> tuple[_Rules, str, date]:
+        """Return what is asked for every text: its project's rules, its path there, and today."""
+        rules = self._rules(path)
+        return rules, rules.project.relative(path), self._today or date.today()  # noqa: DTZ011 - an allowance ends on the reader's own calendar
+
     def _rules(self, path: Path) -> _Rules:
         folder = path.parent
         rules = self._rules_of_folder.get(folder)
         if rules is None:
-            project = find_project(folder, self._base)
+            project = self._find(folder)
             rules = self._rules_of_root.get(project.root)
             if rules is None or rules.project != project:
-                rules = _rules_of(project, load_manifest(project))
+                rules = _rules_of(project, self._manifest_of(project))
                 self._rules_of_root[project.root] = rules
             self._rules_of_folder[folder] = rules
         return rules
+
+
+def _report(
+    source: SourceText, path: Path, result: ScanResult, rules: _Rules | None, relative: str, today: date
+) -> FileReport:
+    """Leave out what the manifest allows; without rules nothing is."""
+    if rules is None or not rules.allow:
+        return FileReport(path, source, result.findings, result.truncated, result.suppressed)
+    kept: list[Finding] = []
+    suppressed = list(result.suppressed)
+    for finding in result.findings:
+        if rules.allows(finding, relative, source.utf8, today):
+            suppressed.append(Suppressed(finding, FILE_NAME))
+        else:
+            kept.append(finding)
+    suppressed.sort(key=lambda silenced: silenced.finding.start)
+    return FileReport(path, source, tuple(kept), result.truncated, tuple(suppressed))
 
 
 def _rules_of(project: Project, manifest: Manifest) -> _Rules:

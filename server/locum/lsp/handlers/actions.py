@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from lsprotocol import types
+from pygls.capabilities import get_capability
 
 from locum.lsp.convert import SOURCE, found_range
 from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL
-from locum.lsp.ignore import can_ignore
+from locum.lsp.ignore import can_comment
+from locum.lsp.ignoring import GUESSABLE, Scope, is_guessable
 from locum.lsp.protocol import LocumServer, guard
 from locum.lsp.session import Check, Found
 from locum.rewrite.naming import choose_name
 from locum.text.source import PositionEncoding
 
 FIX_ALL = "source.fixAll.locum"
+_IGNORE: dict[Scope, str] = {
+    "line": "this line", "next-line": "next line, by a comment above", "file": "this file", "value": "this value everywhere",
+    "rule-in-path": "this rule in this path",
+}  # fmt: skip
 
 
 def register(server: LocumServer) -> None:
@@ -38,8 +44,15 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
         source = check.snapshot.source
         start = source.offset(params.range.start.line, params.range.start.character, document.encoding)
         end = source.offset(params.range.end.line, params.range.end.character, document.encoding)
-        for found in check.at(start, end):
-            actions += _for_one(check, found, params.context.diagnostics, document.encoding)
+        shows_disabled = bool(
+            get_capability(ls.client_capabilities, "text_document.code_action.disabled_support", None)
+        )
+        here = check.at(start, end)
+        for found in here:
+            actions += _for_one(
+                check, found, params.context.diagnostics, document.encoding,
+                several=len(here) > 1, shows_disabled=shows_disabled,
+            )  # fmt: skip
         if actions and len(check.found) > 1:
             actions.append(_for_all(check, types.CodeActionKind.QuickFix))
     by_itself = params.context.trigger_kind == types.CodeActionTriggerKind.Automatic
@@ -54,7 +67,9 @@ def resolved(ls: LocumServer, action: types.CodeAction) -> types.CodeAction:  # 
     return action
 
 
-def _for_one(check: Check, found: Found, shown: Any, encoding: PositionEncoding) -> list[types.CodeAction]:
+def _for_one(
+    check: Check, found: Found, shown: Any, encoding: PositionEncoding, *, several: bool, shows_disabled: bool
+) -> list[types.CodeAction]:
     finding = found.finding
     here = found_range(check, found, encoding).start
     mine = [
@@ -69,9 +84,16 @@ def _for_one(check: Check, found: Found, shown: Any, encoding: PositionEncoding)
         target["occurrence"] = found.occurrence
     title = f"Move {choose_name(finding, ())} to the vault"
     actions = [_action(title, types.CodeActionKind.QuickFix, MOVE, target, diagnostics=mine, preferred=True)]
-    if can_ignore(check.snapshot):
-        title = f"Ignore this {finding.title} here"
-        actions.append(_action(title, types.CodeActionKind.QuickFix, IGNORE, target, diagnostics=mine))
+    for scope, title in _IGNORE.items():
+        if scope in {"line", "next-line"} and not can_comment(check.snapshot):
+            continue  # the file has no comments: locum.toml speaks for it
+        if scope in {"file", "value", "rule-in-path"} and check.snapshot.path is None:
+            continue  # the text is no file: no manifest speaks of it
+        named = f"Ignore: {title}" + (f" ({finding.title})" if several else "")
+        action = _action(named, types.CodeActionKind.QuickFix, IGNORE, target | {"scope": scope}, diagnostics=mine)
+        if scope == "value" and shows_disabled and is_guessable(check, found):
+            action.disabled, action.command = types.CodeActionDisabled(GUESSABLE), None
+        actions.append(action)
     return actions
 
 

@@ -11,8 +11,7 @@ from lsprotocol import types
 from pygls.uris import to_fs_path
 
 from locum.errors import LocumError, Unavailable, UsageProblem
-from locum.lsp.convert import to_edits
-from locum.lsp.ignore import ignore_edit
+from locum.lsp.handlers.documents import look_anew
 from locum.lsp.protocol import LocumServer, guard
 
 MOVE = "locum.moveToVault"
@@ -90,30 +89,25 @@ async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
 
 @guard
 async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.ignore [{uri, version, fingerprint, occurrence?}]`: add a comment to the finding's line."""
+    """`locum.ignore [{uri, version, fingerprint, occurrence?, scope?, reason?}]`: silence a finding where `scope` says.
+
+    "line" (default) and "next-line" write a comment; "file", "value" and "rule-in-path" an allowance in `locum.toml`.
+    """
+    from locum.lsp import ignoring
+
     target = _target(arguments)
-    reason = await _ignore(ls, _text(target, "uri"), _text(target, "fingerprint"), _occurrence(target))
-    if reason:
-        _say(ls, types.MessageType.Warning, f"Not ignored. {reason}")
-        return {"applied": False, "reason": reason}
+    scope, reason = target.get("scope", "line"), target.get("reason", "")
+    if scope not in ignoring.SCOPES or not isinstance(reason, str):
+        raise UsageProblem("command.arguments", f"scope is one of {', '.join(ignoring.SCOPES)}, reason is a text")
+    uri, fingerprint = _text(target, "uri"), _text(target, "fingerprint")
+    failed = await ignoring.ignore(ls, uri, fingerprint, _occurrence(target), scope, reason)
+    if failed:
+        _say(ls, types.MessageType.Warning, f"Not ignored. {failed}")
+        return {"applied": False, "reason": failed}
+    if scope in {"file", "value", "rule-in-path"}:
+        look_anew(ls)
+        _say(ls, types.MessageType.Info, "Allowed in locum.toml, [[scan.allow]]. Say there why.")
     return {"applied": True}
-
-
-async def _ignore(ls: LocumServer, uri: str, fingerprint: str, occurrence: int) -> str:
-    """Add the comment; return why not, or nothing."""
-    from locum.lsp.moves import Change, workspace_edit
-
-    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
-    found = check.one(fingerprint, occurrence) if check is not None else None
-    if check is None or document is None or found is None:
-        return "The text has changed: that finding is not there any more."
-    edit = ignore_edit(check.snapshot, found.start, found.end)
-    if edit is None:
-        return "A comment there would change what the file says. Allow it in locum.toml: [[scan.allow]]."
-    change = Change(document, to_edits(check.snapshot.source, (edit,), document.encoding))
-    params = types.ApplyWorkspaceEditParams(workspace_edit([change], versioned=ls.session.client.document_changes))
-    result = await ls.workspace_apply_edit_async(params)
-    return "" if result.applied else "The editor did not apply the edit."
 
 
 @guard
