@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from locum.text.source import SourceText
 from support.home import Home, canary
 from support.lsp import PULL, PUSH, Client, Json
 from support.tokens import github_token
@@ -138,3 +139,31 @@ def test_a_commit_message_belongs_to_its_project(client: Client) -> None:
     text = f"fix: {github_token()}\n"
     assert client.diagnostics(client.open(".git/COMMIT_EDITMSG", text, "git-commit")) == []
     assert len(client.diagnostics(client.open("MERGE_MSG", text, "git-commit"))) == 1
+
+
+LINES = "".join(f"def function_{number}(argument):\n    return [argument, {number}]  # 😋\n\n" for number in range(400))
+
+
+def test_after_edits_a_document_is_seen_as_if_it_were_new(client: Client) -> None:
+    """Edits are scanned in windows; what is said must be what a fresh look says."""
+    tokens = [github_token() for _ in range(3)]
+    text = f'A = "{tokens[0]}"\n{LINES}B = "{tokens[0]}"\n'
+    uri = client.open("edited.py", text)
+    assert len(client.diagnostics(uri)) == 2
+    edits = [
+        (600, 0, 600, 0, f'\nC = "{tokens[1]}"\n'), (0, 0, 0, 0, "# 😋\n"), (602, 8, 602, 9, "x"), (602, 8, 602, 9, tokens[1][0]),
+        (300, 0, 310, 0, ""), (591, 0, 593, 0, f'C = "{tokens[0]}"\n'), (1, 4, 1, 9, ""), (900, 0, 900, 0, f'"{tokens[2]}"\n'),
+    ]  # fmt: skip
+    for number, (line, column, end_line, end_column, new) in enumerate(edits):
+        source = client.texts[uri]
+        start, end = source.offset(line, column), source.offset(end_line, end_column)
+        text = source.text[:start] + new + source.text[end:]
+        place = {"start": {"line": line, "character": column}, "end": {"line": end_line, "character": end_column}}
+        client.change(uri, {"range": place, "text": new})
+        client.texts[uri] = SourceText(text)
+        fresh = client.open(f"fresh{number}.py", text)
+        assert [what(said) for said in client.diagnostics(uri)] == [what(said) for said in client.diagnostics(fresh)]
+
+
+def what(said: Json) -> tuple[Any, ...]:
+    return said["range"], said["code"], said["message"], said["severity"], [line for _, line, _ in related(said)]

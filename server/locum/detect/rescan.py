@@ -8,7 +8,7 @@ reach is written down here, and a property test holds this module to it. Pure.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from locum.detect.engine import Engine
 
-REACH = 3200
-"""Bytes. No match of an ordinary rule or reader, with all that it asks of its surroundings, is longer."""
+REACH = 2048
+"""Bytes. No match of an ordinary rule or reader over several lines, with all that it asks of its surroundings, is longer; lines
+are always looked at as a whole."""
 _LINE = 4096
 """Bytes. A text with longer lines near the edit is scanned as a whole."""
 _SMALL = 16 * 1024
@@ -34,6 +35,7 @@ _MOST_CHANGED = 16 * 1024
 _MOST_FOUND = 300
 """Findings. From some more on the engine's own limits count, and they count over the whole text."""
 _CHUNK = 64 * 1024
+_LONGEST_ANCHOR = 64
 
 _LINE_BY_LINE = re.compile(
     r"""(?xi) (?: \. (?: pyi?w? | [cm]?[jt]sx? | go | rs | rb | java | kts? | scala | groovy | swift | cc? | hh? | [ch]pp | cs
@@ -42,7 +44,9 @@ _LINE_BY_LINE = re.compile(
 )
 """Paths of texts in which a line means the same wherever it stands. In others (YAML, JSON, XML, notebooks, login files, those
 of unknown kind) something far away may say what a place means."""
-_FAR = (b"-----BEGIN ", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops", b'"encrypted_data"', b"secure")
+_FAR = (
+    b"-----BEGIN ", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops:", b'sops": {', b'"encrypted_data"', b"secure:", b'secure":',
+)  # fmt: skip
 """What keys and encrypted values over many lines begin with."""
 _WRAPPED = re.compile(rb"[A-Za-z0-9+/_=-]{60}")
 """A run that may go on in the lines around it, as base64 does."""
@@ -109,13 +113,17 @@ def _from_window(engine: Engine, before: Scanned, data: bytes, budget: float | N
     low, high = _line_start(data, zone[0] - REACH), _line_end(data, zone[1] + REACH)
     if low < 0 or high < 0:
         return None
-    part = data[low:high]
-    if not _is_near(part) or _WRAPPED.search(part, max(0, change.start - low - _LINE), change.new_end - low + _LINE):
+    first = _line_start(data, _line_start(data, change.start) - 1)
+    touched = data[first : _line_end(data, _line_end(data, change.new_end))]  # with a line on each side
+    if not _is_near(touched) or _WRAPPED.search(touched):
         return None
+    part = data[low:high]
     seen = engine.scan(part, path=before.path, project=before.project, budget=budget, today=before.today)
     if seen.truncated or not seen.near:
         return None
-    return _merged(before, data, items, [_shifted(item, low) for item in _items(seen)], zone, change)
+    return _merged(
+        before, data, items, [_Item(_at(item.finding, low), item.mechanism) for item in _items(seen)], zone, change
+    )
 
 
 def _merged(
@@ -136,10 +144,14 @@ def _merged(
     for mine, edge in ((ahead, (start - half, start)), (behind, (end, end + half))):
         if [_what(item) for item in _within(mine, *edge)] != [_what(item) for item in _within(found, *edge)]:
             return None
-    items = [*ahead, *kept, *behind]
-    if kept or first < last:
+    inside = [_moved(item, change) for item in old[first:last]]
+    clear = not any(item.finding.start < change.old_end and change.start < item.finding.end for item in old[first:last])
+    if clear and [_named(item) for item in kept] == [_named(item) for item in inside]:
+        items = [*ahead, *inside, *behind]  # the edit is in none of their values
+    else:
         ordinals = _ordinals(old)
-        items = _settled(items, [*ordinals[:first], *[-1] * len(kept), *ordinals[last:]], data, before)
+        numbers = [*ordinals[:first], *[-1] * len(kept), *ordinals[last:]]
+        items = _settled([*ahead, *kept, *behind], numbers, data, before)
     findings = tuple(item.finding for item in items if not item.mechanism)
     return ScanResult(findings, suppressed=tuple(Suppressed(*item) for item in items if item.mechanism))
 
@@ -149,11 +161,15 @@ def _zone(engine: Engine, items: list[_Item], data: bytes, change: _Change) -> t
     if max(change.old_end, change.new_end) - change.start > _MOST_CHANGED:
         return None
     start, end = change.start - REACH, change.new_end + REACH
-    for anchor, span in _long_anchors(engine):
+    for span, anchors in _long_anchors(engine).items():
         lowest = max(0, change.start - span)
-        place = data[lowest : change.new_end + len(anchor)].lower().find(anchor)
-        if place >= 0:
-            start, end = min(start, lowest + place - REACH), max(end, lowest + place + span)
+        text = data[lowest : change.new_end + _LONGEST_ANCHOR].lower()
+        places = [place for place in map(text.find, anchors) if place >= 0]
+        if places:
+            start, end = (
+                min(start, lowest + min(places) - REACH),
+                max(end, lowest + max(map(text.rfind, anchors)) + span),
+            )
     while True:
         start, end = _line_start(data, start), _line_end(data, end)
         if start < 0 or end < 0:
@@ -170,11 +186,14 @@ def _zone(engine: Engine, items: list[_Item], data: bytes, change: _Change) -> t
 
 
 @lru_cache(4)
-def _long_anchors(engine: Engine) -> tuple[tuple[bytes, int], ...]:
-    """Return the anchors of rules that match more than `REACH` bytes, with how many; but not what is known to reach far."""
-    rules = [rule for rule in engine.rules.values() if rule.span + rule.lookback + 600 > REACH]
-    anchors = {(anchor.encode(), rule.span + rule.lookback) for rule in rules for anchor in rule.anchors}
-    return tuple(sorted(item for item in anchors if not item[0].startswith(b"-----begin")))
+def _long_anchors(engine: Engine) -> dict[int, tuple[bytes, ...]]:
+    """Return the anchors of rules that match more than `REACH` bytes, by how many; but not what is known to reach far."""
+    anchors: defaultdict[int, set[bytes]] = defaultdict(set)
+    for rule in engine.rules.values():
+        if rule.span + rule.lookback + 600 > REACH:
+            words = (anchor.encode() for anchor in rule.anchors if not anchor.startswith("-----begin"))
+            anchors[rule.span + rule.lookback].update(words)
+    return {span: tuple(sorted(found)) for span, found in anchors.items() if found}
 
 
 def _settled(items: list[_Item], ordinals: list[int], data: bytes, before: Scanned) -> list[_Item]:
@@ -224,33 +243,36 @@ def _what(item: _Item) -> tuple[str, int, int, str]:
     return item.finding.rule, item.finding.start, item.finding.end, item.mechanism
 
 
-def _shifted(item: _Item, by: int) -> _Item:
-    """Move a finding and all that belongs to it."""
-    finding = item.finding
-    related = tuple(Related(place.start + by, place.end + by, place.note) for place in finding.related)
-    return _Item(replace(finding, start=finding.start + by, end=finding.end + by, related=related), item.mechanism)
+def _named(item: _Item) -> tuple[object, ...]:
+    """Return all that a finding says by itself: without what depends on others in the text."""
+    f = item.finding
+    related = [place for place in f.related if place.note != SAME_VALUE]
+    return f.rule, f.start, f.end, f.severity, f.confidence, f.why, f.secret_name, related, item.mechanism
 
 
 def _moved(item: _Item, change: _Change) -> _Item:
-    """Move a finding that stands ahead of the change or behind it; what belongs to it may stand on the other side."""
+    """Move a finding with what stands behind the change; what belongs to it may stand on the other side."""
     finding = item.finding
-    by = change.by if finding.start >= change.old_end else 0
     related = finding.related
     if related:
-        related = tuple(
-            Related(place.start + change.by, place.end + change.by, place.note)
-            if place.start >= change.old_end
-            else place
-            for place in related
-        )
-    elif not by:
+        related = tuple(_place(place, change.by) if place.start >= change.old_end else place for place in related)
+    elif finding.start < change.old_end:
         return item
-    return _Item(
-        Finding(
-            finding.rule, finding.title, finding.start + by, finding.end + by, finding.severity, finding.confidence,
-            finding.why, finding.secret_name, finding.fingerprint, related,
-        ), item.mechanism,
+    return _Item(_at(finding, change.by if finding.start >= change.old_end else 0, related), item.mechanism)
+
+
+def _at(finding: Finding, by: int, related: tuple[Related, ...] | None = None) -> Finding:
+    """Return the finding `by` bytes further on; what belongs to it as well, unless that is given."""
+    if related is None:
+        related = tuple(_place(place, by) for place in finding.related)
+    return Finding(
+        finding.rule, finding.title, finding.start + by, finding.end + by, finding.severity, finding.confidence,
+        finding.why, finding.secret_name, finding.fingerprint, related,
     )  # fmt: skip
+
+
+def _place(place: Related, by: int) -> Related:
+    return Related(place.start + by, place.end + by, place.note)
 
 
 def _changed(before: bytes, after: bytes) -> _Change:
