@@ -169,7 +169,7 @@ class SmallEditor:
                 Edit(_offset(source, e["range"]["start"]), _offset(source, e["range"]["end"]), e["newText"])
                 for e in change["edits"]
             ]
-            self._texts[uri] = SourceText(apply_edits(source.text, edits), encoding=source.encoding, bom=source.bom)
+            self._texts[uri] = source.with_text(apply_edits(source.text, edits))
             self._versions[uri] += 1
             identity = {"uri": uri, "version": self._versions[uri]}
             self.notify(

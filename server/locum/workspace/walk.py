@@ -15,6 +15,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from locum.text.decoding import is_binary
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -48,8 +50,6 @@ _ALWAYS = (
 _TOOL_FOLDERS = frozenset((".vscode", ".cursor", ".claude", ".kiro", ".gemini", ".codex", ".idea", ".aws"))
 """Ignored directories in which such files are still looked for. All others are pruned."""
 _CACHE_TAG = "CACHEDIR.TAG"
-_BOMS_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOK_FOR_NUL = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def read_file(path: Path, limit: int = MAX_FILE) -> bytes | Skipped:
         os.close(descriptor)
     if len(data) > limit:
         return Skipped(path, "too big")
-    if b"\0" in data[:_LOOK_FOR_NUL] and not data.startswith(_BOMS_UTF16):
+    if is_binary(data):
         return Skipped(path, "binary")
     return data
 

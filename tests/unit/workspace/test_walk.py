@@ -137,3 +137,14 @@ def test_what_is_read(tmp_path: Path) -> None:
     assert read_file(path) == b"\xff\xfea\0"
     assert read_file(tmp_path / "nope") == Skipped(tmp_path / "nope", "not readable")
     assert read_file(tmp_path) == Skipped(tmp_path, "not a file")
+
+
+def test_what_is_no_text_is_skipped_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\x7fELF" + bytes(100))
+    (tmp_path / "wide.ini").write_bytes("[client]\npassword = x\n".encode("utf-16-le"))
+    (tmp_path / "west.ini").write_bytes("größe".encode("latin-1"))
+    skipped = read_file(tmp_path / "a.bin")
+    assert isinstance(skipped, Skipped)
+    assert skipped.reason == "binary"
+    assert isinstance(read_file(tmp_path / "wide.ini"), bytes)
+    assert isinstance(read_file(tmp_path / "west.ini"), bytes)
