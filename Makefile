@@ -30,8 +30,9 @@ lint: $(STAMPS)/dev bed  ## ruff and pyright
 	@$(BIN)/ruff format --check .
 	@node "$$($(BIN)/python tests/bed/install.py --where pyright)" --pythonpath $(BIN)/python
 
-bench: $(STAMPS)/dev  ## measure against the budgets
+bench: $(STAMPS)/dev  ## measure against the budgets; SETS=DIR scores the scanners on labelled sets as well
 	@$(BIN)/python -m pytest tests/bench -q -s --timeout=900
+	@if [ -n "$(SETS)" ]; then $(BIN)/python tests/bench/accuracy.py "$(SETS)"; fi
 
 pictures: $(STAMPS)/dev extension  ## take the README's screenshots anew
 	@$(BIN)/python tests/bed/screenshots.py

@@ -51,7 +51,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One finding of one scanner. `value` is "" where it does not say; `level` is its own word for how sure or grave."""
+    """One finding of one scanner. `value` is "" where it does not say.
+
+    `level` is its own word for how grave or how sure it is; `sureness` for how sure, where it has a word for either.
+    """
 
     file: str
     line: int
@@ -59,6 +62,7 @@ class Found:
     value: str
     rule: str
     level: str = ""
+    sureness: str = ""
 
 
 @dataclass(slots=True)

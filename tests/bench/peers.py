@@ -115,7 +115,7 @@ def _read_locum(tree: Path, report: Path) -> Iterator[Found]:
         start, end = item["bytes"]
         value = (tree / path).read_bytes()[start:end].decode("utf-8", "replace")
         lines = item["range"]["start"]["line"] + 1, item["range"]["end"]["line"] + 1
-        yield Found(path, *lines, value, item["rule"], item["severity"])
+        yield Found(path, *lines, value, item["rule"], item["severity"], item["confidence"])
 
 
 # -- the others --------------------------------------------------------------------------------------------------------
