@@ -14,6 +14,7 @@ from support.lsp import PULL, PUSH, Client
 from support.tokens import github_token
 
 FIVE = ["line", "next-line", "file", "value", "rule-in-path"]
+WEAK = f'password = "{"aB3!" + "xyz9"}"\n'
 PROFILES: dict[str, dict[str, Any]] = {"push": PUSH, "pull": PULL}
 
 
@@ -118,7 +119,7 @@ def test_a_rotated_value_is_a_finding_again(client: Client) -> None:
 
 
 def test_a_value_that_could_be_guessed_is_not_named(client: Client) -> None:
-    uri, said = opened(client, "app.py", 'password = "aB3!xyz9"\n')
+    uri, said = opened(client, "app.py", WEAK)
     action = ignores(client, uri, said)["value"]
     answer = run(client, action)
     assert answer["applied"] is False
@@ -131,7 +132,7 @@ def test_where_the_client_shows_it_the_reason_is_told_beforehand(vault_home: Hom
         "textDocument": PUSH["textDocument"] | {"codeAction": {"dataSupport": True, "disabledSupport": True}}
     }
     client = Client(vault_home, capabilities)
-    uri, said = opened(client, "app.py", 'password = "aB3!xyz9"\n')
+    uri, said = opened(client, "app.py", WEAK)
     offered = ignores(client, uri, said)
     assert list(offered) == FIVE
     assert "guessed" in offered["value"]["disabled"]["reason"]
