@@ -1,0 +1,204 @@
+"""From decoded TOML to a manifest, or to all that is wrong with it: of each entry the first. Knows no text and no file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any, NoReturn, TypeVar, cast
+
+from locum.errors import UsageProblem
+from locum.refs.manifest import (
+    DEFAULT_TTL,
+    Allowance,
+    Manifest,
+    ManifestProblem,
+    Place,
+    SecretEntry,
+    Task,
+    nearest,
+    parse_duration,
+)
+from locum.refs.reference import ReferenceProblem, is_name, parse
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+
+
+class Reader:
+    """Walks the decoded TOML and refuses what it does not know."""
+
+    def __init__(self) -> None:
+        self.problems: list[ManifestProblem] = []
+
+    def manifest(self, raw: dict[str, Any]) -> Manifest:
+        """Return what can be read; what cannot is in `problems`."""
+        self._each({"": ("project", "secrets", "tasks", "scan")}, lambda _, allowed: self._known(raw, (), allowed))
+        tables = self._each(
+            dict.fromkeys(("project", "secrets", "tasks", "scan")), lambda name, _: self._table(raw, name, ())
+        )
+        project, scan = tables.get("project", {}), tables.get("scan", {})
+        self._each({"project": ("id",)}, lambda name, allowed: self._known(project, (name,), allowed))
+        self._each({"scan": ("exclude", "allow")}, lambda name, allowed: self._known(scan, (name,), allowed))
+        declared = tables.get("secrets", {})
+        return Manifest(
+            self._each({"id": project}, lambda name, table: self._text(table, name, ("project",))).get("id", ""),
+            self._each(declared, self._secret),
+            self._each(tables.get("tasks", {}), lambda name, entry: self._task(name, entry, declared)),
+            tuple(
+                self._each({"exclude": scan}, lambda name, table: self._texts(table, name, ("scan",))).get(
+                    "exclude", ()
+                )
+            ),
+            tuple(self._each(dict(enumerate(self._allowances(scan))), self._allowance).values()),
+        )
+
+    def _each(self, entries: Mapping[K, V], read: Callable[[K, V], T]) -> dict[K, T]:
+        """Read entry by entry; one that is wrong is noted and left out."""
+        good: dict[K, T] = {}
+        for name, entry in entries.items():
+            try:
+                good[name] = read(name, entry)
+            except ManifestProblem as problem:
+                self.problems.append(problem)
+        return good
+
+    def _secret(self, name: str, entry: Any) -> SecretEntry:
+        key = ("secrets", name)
+        if not is_name(name):
+            self._fail(key, "this cannot name a secret: use letters, digits and _ . -")
+        if not isinstance(entry, dict):
+            self._fail(key, 'this is a table, for example source = "local"')
+        table = cast("dict[str, Any]", entry)
+        self._known(table, key, ("description", "source", "docs", "env"))
+        environments = self._table(table, "env", key)
+        return SecretEntry(
+            name,
+            self._text(table, "description", key),
+            self._source(table, "source", key, "local"),
+            self._text(table, "docs", key),
+            {env: self._source(environments, env, (*key, "env")) for env in environments},
+        )
+
+    def _source(self, table: Mapping[str, Any], name: str, key: Place, otherwise: str = "") -> str:
+        text = self._text(table, name, key) or otherwise
+        if text == "local":
+            return text
+        try:
+            reference = parse(text)
+        except ReferenceProblem as problem:
+            self._fail(key, f'source is neither "local" nor a reference: {problem.message}', inner=(name,))
+        if reference.is_declared:
+            message = 'source says where the value is: "local" or a native reference, not a locum:// name'
+            self._fail(key, message, inner=(name,))
+        return text
+
+    def _task(self, name: str, entry: Any, declared: Mapping[str, Any]) -> Task:
+        key = ("tasks", name)
+        if not isinstance(entry, dict):
+            self._fail(key, "this is a table with a command")
+        table = cast("dict[str, Any]", entry)
+        self._known(table, key, ("command", "secrets", "ttl"))
+        ttl = self._text(table, "ttl", key)
+        try:
+            seconds = parse_duration(ttl) if ttl else DEFAULT_TTL
+        except UsageProblem as problem:
+            self._fail(key, problem.message, inner=("ttl",))
+        return Task(name, tuple(self._texts(table, "command", key)), self._task_secrets(table, key, declared), seconds)
+
+    def _task_secrets(self, table: dict[str, Any], key: Place, declared: Mapping[str, Any]) -> dict[str, str]:
+        raw = table.get("secrets", [])
+        places: Iterable[Place]
+        if isinstance(raw, dict):
+            renamed = cast("dict[str, Any]", raw)
+            pairs = {env: self._text(renamed, env, (*key, "secrets")) for env in renamed}
+            places = [("secrets", env) for env in pairs]
+        else:
+            names = self._texts(table, "secrets", key)
+            pairs = {name: f"locum://{name}" for name in names}
+            places = [("secrets", names.index(name)) for name in pairs]
+        for (env, text), place in zip(pairs.items(), places, strict=True):
+            if not _ENV_NAME.fullmatch(env):
+                self._fail(key, f"{env[:40]!r} cannot name a variable", 'Rename it: { MY_NAME = "locum://…" }.', place)
+            try:
+                reference = parse(text)
+            except ReferenceProblem as problem:
+                self._fail(key, problem.message, inner=place)
+            if reference.is_declared and reference.name not in declared:
+                near = nearest(reference.name, declared)
+                self._fail(
+                    key, f"no [secrets.{reference.name}] here" + (f"; did you mean {near}?" if near else ""), "", place
+                )
+        return pairs
+
+    def _allowances(self, scan: Mapping[str, Any]) -> list[Any]:
+        return self._each({"allow": scan}, lambda name, table: self._list(table, name, ("scan",))).get("allow", [])
+
+    def _allowance(self, number: int, entry: Any) -> Allowance:
+        key = ("scan", "allow", number)
+        if not isinstance(entry, dict):
+            self._fail(key, "this is a table with rule, path and reason")
+        table = cast("dict[str, Any]", entry)
+        self._known(table, key, ("rule", "path", "fingerprint", "value", "reason", "expires"))
+        rule, path, fingerprint, value, reason = (
+            self._text(table, name, key) for name in ("rule", "path", "fingerprint", "value", "reason")
+        )
+        if not reason.strip():
+            self._fail(key, "every allowance says its reason", 'Add reason = "…": who reads it next year?', ("reason",))
+        expires = table.get("expires")
+        if expires is not None and type(expires) is not date:
+            self._fail(key, "expires is a date, for example 2027-01-31, without quotes", inner=("expires",))
+        if fingerprint and not _FINGERPRINT.fullmatch(fingerprint):
+            message, hint = "fingerprint is 32 hexadecimal digits", "Copy it from: locum scan --format json"
+            self._fail(key, message, hint, ("fingerprint",))
+        if value and not _FINGERPRINT.fullmatch(value):
+            self._fail(
+                key, "value is the 32 hexadecimal digits that Locum writes for a value, never the value itself",
+                "Let the editor's action write it: Ignore: this value everywhere.", ("value",),
+            )  # fmt: skip
+        if not (rule or path or fingerprint or value):
+            self._fail(key, "this would allow everything", "Say which: rule, path, fingerprint or value.")
+        return Allowance(rule, path, fingerprint, value, reason, expires)
+
+    def _known(self, table: Mapping[str, Any], key: Place, allowed: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in allowed:
+                near = nearest(name, allowed)
+                self._fail(
+                    key, f"unknown key {name[:40]!r}" + (f"; did you mean {near}?" if near else ""),
+                    f"Known here: {', '.join(allowed)}.", (name,), on_key=True,
+                )  # fmt: skip
+
+    def _table(self, table: Mapping[str, Any], name: str, key: Place) -> dict[str, Any]:
+        value = table.get(name, {})
+        if not isinstance(value, dict):
+            self._fail(key, f"{name} is a table: [{name}]", inner=(name,))
+        return cast("dict[str, Any]", value)
+
+    def _list(self, table: Mapping[str, Any], name: str, key: Place) -> list[Any]:
+        value = table.get(name, [])
+        if not isinstance(value, list):
+            self._fail(key, f"{name} is a list", inner=(name,))
+        return cast("list[Any]", value)
+
+    def _texts(self, table: Mapping[str, Any], name: str, key: Place) -> list[str]:
+        values = self._list(table, name, key)
+        for number, value in enumerate(values):
+            if not isinstance(value, str) or not value:
+                self._fail(key, f"{name} is a list of texts", inner=(name, number))
+        return values
+
+    def _text(self, table: Mapping[str, Any], name: str, key: Place) -> str:
+        value = table.get(name, "")
+        if not isinstance(value, str):
+            self._fail(key, f'{name} is a text: {name} = "…"', inner=(name,))
+        return value
+
+    @staticmethod
+    def _fail(key: Place, message: str, hint: str = "", inner: Place = (), *, on_key: bool = False) -> NoReturn:
+        shown = ".".join(part for part in key if isinstance(part, str))
+        raise ManifestProblem(message, key=shown, hint=hint, place=(*key, *inner), on_key=on_key)
