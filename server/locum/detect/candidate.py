@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_placeholder
+from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_example, is_placeholder
 from locum.detect.context import says_credential
 from locum.detect.finding import Confidence
 from locum.detect.formats import Slot, View
-from locum.detect.generic import encodes_words, is_code_file, judge
-from locum.detect.names import assigned_name, assignment, holds_a_value, url_name
+from locum.detect.generic import encodes_words, is_code_file, is_language, judge, speaks_of_itself
+from locum.detect.names import NOT_OF_A_VALUE, assigned_name, assignment, holds_a_value, url_name, words
 from locum.detect.pack import Rule
-from locum.detect.values import is_code, is_plain, is_sequence, looks_made, names_itself
+from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid, looks_made, names_itself
 
 Span = tuple[int, int]
 
 IN_URL = "url-password"
+_IN_TEXT = "secret-in-text"
 _QUOTES = b"\"'`"
 _ALONE = re.compile(rb"[ \t]*(?:[,;)}\]\\]{0,3}[ \t]*(?:#|//|--|/\*|\r?\n|$)|[&?])")
 """What may follow an unquoted value that is all of its line, or of its part of a query."""
@@ -55,7 +56,7 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
     start, end = span
     value = data[start:end]
     if rule.generic:
-        return _confirm_generic(rule, data, path, span)
+        return _confirm_in_text(rule, data, span) if rule.id == _IN_TEXT else _confirm_generic(rule, data, path, span)
     if rule.near and (is_plain(value) or is_code(value)):
         return None
     if value.startswith(b"-----BEGIN") and not _BODY.search(value):
@@ -72,26 +73,37 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
     if rule.id == IN_URL:
         return _confirm_url(rule, data, path, span)
     name, place = assigned_name(data, start)
-    confidence, why = rule.confidence, [_reason(rule, data, anchor, start)]
+    confidence, why = _weighed(rule, data, anchor, span, verdict)
+    return Candidate(rule, start, end, confidence, (_reason(rule, data, anchor, start), *why), name, place)
+
+
+def _weighed(rule: Rule, data: bytes, anchor: Span, span: Span, verdict: bool | None) -> tuple[Confidence, list[str]]:
+    """Say how sure a rule is of one value, and why; `verdict` is what its check said."""
+    value = data[span[0] : span[1]]
+    confidence, why = rule.confidence, list[str]()
     if rule.near:
         why.append("looks random")
-        if not says_credential(data, anchor[1], start):
+        if not says_credential(data, anchor[1], span[0]):
             confidence = "low"
+    if is_example(value):
+        confidence, why = "low", [*why, "says example"]
     if is_sequence(value) or any(run in value.lower() for run in _RUNS):
-        confidence = "low"
-        why.append("counts up")
+        confidence, why = "low", [*why, "counts up"]
     if verdict is not None:
         confidence = "certain" if verdict and rule.check != "jwt" else "medium"
         why.append(f"{CHECK_NAMES[rule.check]} {'ok' if verdict else 'wrong'}")
-    return Candidate(rule, start, end, confidence, tuple(why), name, place)
+    return confidence, why
 
 
 def confirm_slot(rule: Rule, data: bytes, slot: Slot) -> Candidate | None:
     """Ask whether what stands in a place for a credential is one: not a word for it, nor a reference to it."""
     value = data[slot.start : slot.end]
-    if is_placeholder(value) or names_itself(value):
+    if is_placeholder(value) or names_itself(value) or is_language(value):
         return None
-    doubtful = is_plain(value) or is_code(value) or is_sequence(value) or encodes_words(value)
+    doubtful = (
+        is_plain(value) or is_code(value) or is_sequence(value) or is_example(value) or encodes_words(value)
+        or speaks_of_itself(value) or bool(slot.name and NOT_OF_A_VALUE.intersection(words(slot.name)[-1:]))
+    )  # fmt: skip
     confidence: Confidence = "low" if doubtful else rule.confidence
     return Candidate(rule, slot.start, slot.end, confidence, (slot.why,), slot.name, slot.start)
 
@@ -128,6 +140,17 @@ def _confirm_generic(rule: Rule, data: bytes, path: str, span: Span) -> Candidat
     if confidence == "medium" and _EXAMPLE.search(data, max(0, place - _BEFORE_NAME), place):
         confidence = "low"
     return Candidate(rule, start, end, confidence, (why,), name, place)
+
+
+def _confirm_in_text(rule: Rule, data: bytes, span: Span) -> Candidate | None:
+    """Ask whether what follows a word for a secret is one, though nothing assigns it."""
+    start, end = span
+    value = data[start:end]
+    if is_placeholder(value) or is_plain(value) or is_code(value) or _in_blob(data, start, end):
+        return None
+    if not (looks_made(value) or is_sequence(value) or is_hex(value) or is_uuid(value)):
+        return None
+    return Candidate(rule, start, end, rule.confidence, ("looks random",), b"", start)
 
 
 def _in_blob(data: bytes, start: int, end: int) -> bool:

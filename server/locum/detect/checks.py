@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable
 
+from locum.detect.checksums import CHECKSUM_NAMES, CHECKSUMS
 from locum.detect.selectors import trie_pattern
 
 _STANDS_FOR_ANOTHER = re.compile(
@@ -15,7 +16,7 @@ _STANDS_FOR_ANOTHER = re.compile(
     | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | ssm | env | file | https? ):// | arn:
     | [^{]*\{[A-Za-z_][\w.]*\}
     | (?: todo | tbd | fixme | none | null | nil | undefined | true | false )$
-    | (?: test | fake | mock )[-_ ]? | (.)\1+$ | (?: abc | 123 | qwerty )\d*$
+    | (?: test | fake | mock )(?: [-_ ]?[A-Za-z]{1,15} ){0,3}+[-_ ]?\d{0,4}$ | (.)\1+$ | (?: abc | 123 | qwerty )\d*$
     """
 )
 """Whole values, or how they begin."""
@@ -24,10 +25,13 @@ _TELLING_PARTS = (
     b"xxxx", b"****", b"----", b"____", b"00000000", b"changeme", b"change-me", b"change_me",
     b"replaceme", b"replace-", b"replace_", b"your-", b"your_", b"yourkey", b"yourtoken", b"yoursecret", b"yourpass",
     b"my-secret", b"mysecret",
-    b"my_secret", b"insert-", b"insert_", b"enter-", b"enter_", b"paste-", b"-here", b"_here", b"placeholder", b"dummy",
-    b"redacted", b"fillme", b"sample", b"example", b"enc[", b"encrypted:", b"$ansible_vault", b"vault:v",
+    b"my_secret", b"insert-", b"insert_", b"enter-", b"enter_", b"paste-", b"-here", b"_here", b"placeholder",
+    b"redacted", b"fillme", b"enc[", b"encrypted:", b"$ansible_vault", b"vault:v",
 )  # fmt: skip
 """Parts, in lower case, that a value made by a machine is unlikely to hold."""
+_EXAMPLE = re.compile(rb"(?i)example|sample|dummy")
+"""Words that a long random value may hold by its owner's taste, and that make a placeholder of a short one."""
+_LONG = 32
 _TELLING = re.compile(trie_pattern(set(_TELLING_PARTS)))
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -60,9 +64,16 @@ def _is_published(value: bytes) -> bool:
     return is_published(value)
 
 
+def is_example(value: bytes) -> bool:
+    """Say whether a value calls itself an example, as real ones do by accident."""
+    return _EXAMPLE.search(value) is not None
+
+
 def is_placeholder(value: bytes) -> bool:
     """Say whether a value stands for another one: a variable, a reference, an encrypted text, a documentation example."""
     lower = value.lower()
+    if is_example(value) and (len(value) < _LONG or entropy(value) < 4.0):
+        return True
     return _TELLING.search(lower) is not None or _STANDS_FOR_ANOTHER.match(value) is not None or _is_published(value)
 
 
@@ -95,7 +106,7 @@ def jwt_structure(value: bytes) -> bool | None:
     return isinstance(header, dict) and "alg" in header
 
 
-CHECKS: dict[str, Callable[[bytes], bool | None]] = {"github": github_checksum, "jwt": jwt_structure}
+CHECKS: dict[str, Callable[[bytes], bool | None]] = {"github": github_checksum, "jwt": jwt_structure, **CHECKSUMS}
 """Checks by the name that rules use: True proves, False disproves, None says nothing."""
-CHECK_NAMES = {"github": "checksum", "jwt": "structure"}
+CHECK_NAMES = {"github": "checksum", "jwt": "structure", **CHECKSUM_NAMES}
 """What a check looks at, for people."""

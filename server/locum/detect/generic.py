@@ -37,7 +37,7 @@ _READABLE = re.compile(rb"[\x20-\x7e]{4,}")
 _ENDS_A_SETTER = frozenset(
     b"password passwd passphrase pwd pass secret token key apikey credential credentials auth header bearer jwt".split()
 )
-_SPEAKS_OF_ITSELF = re.compile(rb"(?i)passw|pwd|secret|changeme|qwert|letmein|1234|abcd")
+_SPEAKS_OF_ITSELF = re.compile(rb"(?i)passw|pwd|secret|token|changeme|qwert|letmein|1234|abcd")
 _HASHED = re.compile(
     rb"(?i)\$(?:2[abxy]|apr1|[156y]|argon2\w*|scrypt|pbkdf2[\w-]*|P|H)\$|\{?(?:ssha\d*|sha\d*|md5|bcrypt|pbkdf2|scrypt|crypt)[:}]"
 )
@@ -126,10 +126,10 @@ def _mixed_password(value: bytes) -> Judgement | None:
         or len(value) < 5
         or value.startswith(b"-")
         or value.endswith(b"@")
-        or _is_language(value)
+        or is_language(value)
     ):
         return None
-    if _SPEAKS_OF_ITSELF.search(value) or names_itself(_unmasked(value)):
+    if speaks_of_itself(value):
         return "low", "speaks of itself"
     if _HASHED.match(value):
         return "low", "a hash of a password"
@@ -141,7 +141,7 @@ def _mixed_password(value: bytes) -> Judgement | None:
 
 
 def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
-    if len(value) < 8 or b" " in value or is_plain(value) or is_code(value) or _is_language(value):
+    if len(value) < 8 or b" " in value or is_plain(value) or is_code(value) or is_language(value):
         return None
     strong = not _STRONG.isdisjoint(words(name)) or b"apikey" in name.lower()
     if is_uuid(value):
@@ -166,11 +166,20 @@ def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
     return None
 
 
+def speaks_of_itself(value: bytes) -> bool:
+    """Say whether a value is made of the word for it, however spelt: `P@ssw0rd!1`, `someS3cr3tT0ken`."""
+    return (
+        _SPEAKS_OF_ITSELF.search(value) is not None
+        or names_itself(_unmasked(value))
+        or _SPEAKS_OF_ITSELF.search(value.translate(_MASKS)) is not None
+    )
+
+
 def _unmasked(value: bytes) -> bytes:
     """Spell `P@ssw0rd!1` as the word that it is made of."""
     return value.rstrip(b"!.0123456789#@$?").translate(_MASKS)
 
 
-def _is_language(value: bytes) -> bool:
+def is_language(value: bytes) -> bool:
     """Say whether a value holds code and is not random enough to hold it by chance."""
     return _LANGUAGE.search(value) is not None and randomness(value) < 0.6

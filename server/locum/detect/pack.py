@@ -171,7 +171,7 @@ def problems(rule: Rule) -> Iterable[str]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    return tuple(word.strip().replace("<space>", " ") for word in text.split(",") if word.strip())
 
 
 def _number(block: Block, key: str, default: float) -> int:

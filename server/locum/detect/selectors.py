@@ -60,7 +60,11 @@ class TrieSelector:
         self._pattern = re.compile(b"(?=(" + trie_pattern(set(raw)) + b"))") if raw else None
         numbers = {anchor: number for number, anchor in enumerate(raw)}
         self._begin_with = {
-            longest: [(numbers[shorter], len(shorter)) for shorter in numbers if longest.startswith(shorter)]
+            longest: sorted(
+                (numbers[longest[:length]], length)
+                for length in range(1, len(longest) + 1)
+                if longest[:length] in numbers
+            )
             for longest in numbers
         }
 
