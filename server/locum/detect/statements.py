@@ -12,6 +12,8 @@ import re
 MAX_LINES = 40
 _FAR = 2000
 """Bytes; a longer line was written by no formatter."""
+_MAX_STEPS = 20_000
+"""From one line to the next, in one text: when they are used up, a marker speaks for its own line alone."""
 
 _CLOSER = re.compile(rb"[)\]}]|/>|>[ \t]*(?:$|<!--|[;,)])")
 _GOES_ON = re.compile(rb"\.\w|\?\.|&&|\|\|?|\?\?|[?:+] |and\b|or\b|==|!=")
@@ -35,6 +37,7 @@ class Lines:
     def __init__(self, data: bytes) -> None:
         """Take the text, in UTF-8. All places are byte offsets into it."""
         self._data = data
+        self._steps = _MAX_STEPS
 
     def start(self, place: int, floor: int = 0) -> int:
         """Return where the line that holds `place` begins, looking back to `floor` at most."""
@@ -167,6 +170,9 @@ class Lines:
         """Return the next line that is not blank, -1 at the end of the text and before a line too long."""
         here = line
         for _ in range(MAX_LINES):
+            self._steps -= 1
+            if self._steps < 0:
+                return -1
             here = self.after(here)
             if here >= len(self._data) or self.end(here) - here > _FAR:
                 return -1
@@ -178,7 +184,8 @@ class Lines:
         """Return the line before that is not blank, -1 at the beginning of the text and behind a line too long."""
         here = line
         for _ in range(MAX_LINES):
-            if here <= 0:
+            self._steps -= 1
+            if here <= 0 or self._steps < 0:
                 return -1
             below, here = here, self.before(here, _FAR)
             if below - here > _FAR:

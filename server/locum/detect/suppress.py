@@ -41,6 +41,7 @@ class Markers:
         self._python = not path or path.endswith(_PYTHON)
         self._covered: list[tuple[int, int, Mark]] = []
         self._open: list[tuple[int, Mark]] = []
+        self._behind: list[tuple[int, bool, Mark]] = []
         line = seen = on_line = 0
         for place in sorted(places)[:MAX_MARKERS]:
             end = max(data.rfind(b"\n", seen, place), data.rfind(b"\r", seen, place))
@@ -51,32 +52,50 @@ class Markers:
         for start, mark in self._open:
             if not mark.mechanism.startswith("locum:"):  # ours must be closed: one that is forgotten silences nothing
                 self._covered.append((start, len(data), mark))
-        self._covered.sort(key=lambda covered: covered[:2])
-        self._furthest = _running_maximum([end for _, end, _ in self._covered])
+        self._sort()
 
     def silenced_by(self, rule: str, generic: bool, start: int, end: int) -> str:
         """Return what silences a finding at `[start, end)`, as counts name it: "gitleaks:allow"; "" for nothing.
 
         `generic` says that the rule knows a secret by its name, not by its form.
         """
+        mechanism = self._covering(rule, start, end, generic=generic)
+        if not mechanism and self._behind:
+            self._cover_statements()
+            mechanism = self._covering(rule, start, end, generic=generic)
+        if mechanism or not generic or not self._python:
+            return mechanism
+        floor = max(0, start - _LINE)
+        return python_marker(self._data[self._lines.start(start, floor) : min(self._lines.end(end), end + _LINE)])
+
+    def _covering(self, rule: str, start: int, end: int, *, generic: bool) -> str:
         place = bisect_left(self._covered, (max(end, start + 1),), key=lambda covered: covered[:1]) - 1
         while place >= 0 and self._furthest[place] > start:
             _, until, mark = self._covered[place]
             if until > start and mark.means(rule, generic=generic):
                 return mark.mechanism
             place -= 1
-        if not generic or not self._python:
-            return ""
-        floor = max(0, start - _LINE)
-        return python_marker(self._data[self._lines.start(start, floor) : min(self._lines.end(end), end + _LINE)])
+        return ""
+
+    def _cover_statements(self) -> None:
+        """Let markers speak for the statements that they stand behind. Asked for when their own lines do not answer."""
+        for line, alone, mark in self._behind:
+            begin = self._lines.moved_from(line) if alone else self._lines.statement_start(line)
+            if begin < line:
+                self._cover(begin, line, mark)
+        self._behind.clear()
+        self._sort()
+
+    def _sort(self) -> None:
+        self._covered.sort(key=lambda covered: covered[:2])
+        self._furthest = _running_maximum([end for _, end, _ in self._covered])
 
     def _add(self, mark: Mark, place: int, line: int) -> None:
         lines, alone = self._lines, stands_alone(self._data, line, place)
         if mark.scope == "line":
-            begin = line
+            self._cover(line, lines.end(place), mark)
             if is_comment(self._data, line, place):
-                begin = lines.moved_from(line) if alone else lines.statement_start(line)
-            self._cover(begin, lines.end(place), mark)
+                self._behind.append((line, alone, mark))
         elif mark.scope == "next":
             self._cover_next(place, mark)
         elif mark.scope in {"line-or-next", "around"}:
