@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 _MOST = 4
 """Values that are looked at after one word."""
-_WIDEST = 400
+_WIDEST = 1024
+_STARTS = re.compile(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++")
 _CREDENTIAL = (
     rb"key|token|secret|auth|pass|pwd|cred|bearer|api|access|client|app|bot|pat|private|webhook|account|signature"
 )
@@ -27,11 +28,19 @@ def values_near(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterab
     if not _WORD_ENDS.match(data, anchor_end):
         return ()
     found: list[tuple[int, int]] = []
-    last = anchor_end + rule.near
-    for match in rule.pattern.finditer(data, anchor_end, last + min(rule.span, _WIDEST)):
-        if match.start() > last or len(found) == _MOST:
-            break
-        found.append(match.span(rule.group))
+    last = min(anchor_end + rule.near, len(data))
+    match = rule.pattern.match
+    for word in _STARTS.finditer(data, anchor_end, last):
+        start = word.start()
+        if data[start - 1 : start] == b"#":
+            continue  # a commit or a digest behind a package's address
+        value = match(data, start, start + _WIDEST)
+        if value is None and data[start - 1 : start] == b"\\":
+            value = match(data, start + 1, start + _WIDEST)  # the n of an escaped line end
+        if value is not None:
+            found.append(value.span(rule.group))
+            if len(found) == _MOST:
+                break
     return found
 
 
