@@ -45,8 +45,9 @@ class Engine:
         """What layer 1 looks for, in its own order."""
         self._lengths = [len(anchor) for anchor in anchors]
         self._routes = [*pack.routes, *([] for _ in anchors[len(pack.anchors) :])]
-        self._marks = [anchor in MARKERS for anchor in anchors]
-        self._formats = [anchor if anchor in formats.ANCHORS else "" for anchor in anchors]
+        marks, kinds = frozenset(MARKERS), frozenset(formats.ANCHORS)
+        self._marks = [anchor in marks for anchor in anchors]
+        self._formats = [anchor if anchor in kinds else "" for anchor in anchors]
         self._selector = choose(anchors, selector)
 
     @property

@@ -8,14 +8,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import cast, get_args
+from typing import Any, get_args
 
 from locum.detect.checks import CHECKS
 from locum.detect.finding import Confidence, Severity
 from locum.detect.formats.ruletext import RULES
-from locum.detect.rulefile import Block, RuleFileProblem, beginning, bounded, expanded, read_blocks
+from locum.detect.rulefile import (
+    Block,
+    RuleFileProblem,
+    after_escapes,
+    bounded,
+    expanded,
+    identity,
+    read_blocks,
+    split_blocks,
+)
 
 MAX_SPAN = 16 * 1024
 """No rule looks at more bytes from its anchor on."""
@@ -31,33 +39,46 @@ class PackProblem(ValueError):
     """A rule pack that cannot mean what it says. Names the rule and the field."""
 
 
-@dataclass(frozen=True)
 class Rule:
-    """How one kind of secret looks."""
+    """How one kind of secret looks.
+
+    Of the many rules that ship, a text needs few: only `id` and `anchors` are read at once, all else when it is asked for.
+    """
 
     id: str
     title: str
     anchors: tuple[str, ...]
     """Lower-case ASCII literals, one of which every match begins with, or holds within its first `lookback` bytes.
-    For a context rule: the words that its value stands near."""
+    For a context rule: the words that its value stands near. For a rule that only a format's reader names: none."""
     regex: str
     """Over bytes, verbose; group `value` is the secret, else the whole match. Every part is bounded."""
     secret_name: str
     """A good name in a vault, as an environment variable is spelt."""
-    url: str = ""
+    url: str
     """The vendor's page on this kind of secret."""
-    explanation: str = ""
-    severity: Severity = "error"
+    explanation: str
+    severity: Severity
     """The most that it is worth; findings that are less sure are worth less."""
-    confidence: Confidence = "high"
-    lookback: int = 0
-    span: int = 1024
-    min_entropy: float = 0.0
-    check: str = ""
-    near: int = 0
+    confidence: Confidence
+    lookback: int
+    span: int
+    min_entropy: float
+    check: str
+    near: int
     """A context rule: the value stands at most this many bytes after one of the anchors."""
-    generic: bool = False
+    generic: bool
     """The value says nothing by itself: the place does, and the value must look like a secret."""
+
+    def __init__(self, text: str) -> None:
+        """Take the rule's block of a rule file. Raises RuleFileProblem when it has no head."""
+        self.id, self.anchors = identity(text)
+        self._text = text
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or "title" in self.__dict__:
+            raise AttributeError(name)
+        self.__dict__.update(_fields(next(read_blocks(self._text))))
+        return getattr(self, name)
 
     @cached_property
     def pattern(self) -> re.Pattern[bytes]:
@@ -104,52 +125,48 @@ class Pack:
     @classmethod
     def built_in(cls) -> Pack:
         """Read the rules that ship with Locum."""
-        return cls(rule_of(block) for text in (*_built_in_texts(), RULES) for block in read_blocks(text))
+        return cls(Rule(block) for text in (*_built_in_texts(), RULES) for block in split_blocks(text))
 
 
 def read_rules(text: str) -> list[Rule]:
     """Read and check a rule file that is not ours. Raises PackProblem."""
     try:
-        rules = [rule_of(block) for block in read_blocks(text)]
+        list(read_blocks(text))  # what stands outside of blocks, too
+        rules = [Rule(block) for block in split_blocks(text)]
+        for rule in rules:
+            for problem in problems(rule):
+                raise PackProblem(problem)
     except RuleFileProblem as error:
         raise PackProblem(str(error)) from None
-    for rule in rules:
-        for problem in problems(rule):
-            raise PackProblem(problem)
     return rules
 
 
-def rule_of(block: Block) -> Rule:
-    """Make a rule of what its file says. Raises PackProblem for numbers that are none, RuleFileProblem for unknown shapes."""
-    name = block["id"]
-    anchors = _words(block.get("anchors") or block.get("near", ""))
+def _fields(block: Block) -> dict[str, Any]:
+    """Return what a rule's block means. Raises PackProblem for numbers that are none, RuleFileProblem for unknown shapes."""
     near, confidence = 0, block.get("confidence", "high")
     if "token" in block:
         regex = bounded(block["token"])
-        anchors = anchors or _words(beginning(block["token"]))
     elif "near" in block:
         regex = bounded(block.get("value", ""))
-        near, confidence = _number(block, "gap", GAP), block.get("confidence", "medium")
+        near, confidence = int(_number(block, "gap", GAP)), block.get("confidence", "medium")
     else:
-        regex = expanded(block.get("regex", ""))
+        regex = after_escapes(expanded(block.get("regex", "")))
     service = block.get("service", "")
-    return Rule(
-        name,
-        block["title"],
-        anchors,
-        regex,
-        block.get("name") or name.upper().replace("-", "_"),
-        block.get("url", ""),
-        block.get("about") or (_SERVICE.format(service=service) if service else ""),
-        cast("Severity", block.get("severity", "error")),
-        cast("Confidence", confidence),
-        _number(block, "lookback", 0),
-        _number(block, "span", 1024),
-        _number(block, "entropy", 2.8 if near else 3.0 if "token" in block else 0.0),
-        block.get("check", ""),
-        near,
-        block.get("generic") == "yes",
-    )
+    return {
+        "title": block["title"],
+        "regex": regex,
+        "secret_name": block.get("name") or block["id"].upper().replace("-", "_"),
+        "url": block.get("url", ""),
+        "explanation": block.get("about") or (_SERVICE.format(service=service) if service else ""),
+        "severity": block.get("severity", "error"),
+        "confidence": confidence,
+        "lookback": int(_number(block, "lookback", 0)),
+        "span": int(_number(block, "span", 1024)),
+        "min_entropy": _number(block, "entropy", 2.8 if near else 3.0 if "token" in block else 0.0),
+        "check": block.get("check", ""),
+        "near": near,
+        "generic": block.get("generic") == "yes",
+    }
 
 
 def problems(rule: Rule) -> Iterable[str]:
@@ -170,17 +187,9 @@ def problems(rule: Rule) -> Iterable[str]:
     return [f"{rule.id}: bad {name}" for name, bad in wrong.items() if bad]
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip().replace("<space>", " ") for word in text.split(",") if word.strip())
-
-
-def _number(block: Block, key: str, default: float) -> int:
+def _number(block: Block, key: str, default: float) -> float:
     try:
-        return (
-            cast("int", float(block[key]) if "." in block[key] else int(block[key]))
-            if key in block
-            else cast("int", default)
-        )
+        return float(block[key]) if key in block else default
     except ValueError:
         raise PackProblem(f"{block['id']}: {key} is a number") from None
 

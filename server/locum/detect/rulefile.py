@@ -47,6 +47,7 @@ ASSIGNED = r"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}+
 
 BEFORE = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
 """No word goes on into a token from the left; an escaped line end is no word."""
+_NOT_BEFORE = re.compile(r"\A(\(\?<!\[[^\]]*A-Z[^\]]*\]\))")
 _SHAPE = re.compile(r"\{([a-z]\w*)(?::(\d+)(?:-(\d+))?)?\}")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_:/@=~-]|\\[.-]|\[ \])+(?![*+?]|\{\d)")
 _HEAD = re.compile(r"\[([^\]]*)\] *(.*)")
@@ -92,9 +93,37 @@ def read_blocks(text: str) -> Iterator[Block]:
         yield block
 
 
+def split_blocks(text: str) -> list[str]:
+    """Return the rules of a file as pieces of its text, without looking into them."""
+    return ["[" + block for block in f"\n{text}".split("\n[")[1:]]
+
+
+def identity(block: str) -> tuple[str, tuple[str, ...]]:
+    """Return a rule's id and its anchors, which is all that layer 1 needs to know. Raises RuleFileProblem."""
+    name, bracket, _ = block.partition("]")
+    if not bracket:
+        raise RuleFileProblem(f"{block.partition(chr(10))[0]}: write [rule-id] Title")
+    for field in ("\nanchors:", "\nnear:", "\ntoken:"):
+        at = block.find(field)
+        if at >= 0:
+            written = block[at + len(field) : block.find("\n", at + 1) % (len(block) + 1)].strip()
+            return name[1:], _words(beginning(written) if field == "\ntoken:" else written)
+    return name[1:], ()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple([word for word in map(str.strip, text.split(",")) if word])
+    return tuple(word.replace("<space>", " ") for word in words) if "<" in text else words
+
+
 def expanded(regex: str) -> str:
     """Put the alphabets in the place of `{shapes}`. Raises RuleFileProblem for an unknown one."""
     return _SHAPE.sub(_shape, regex)
+
+
+def after_escapes(regex: str) -> str:
+    r"""Let an expression that asks for no letter before it begin behind an escaped line end too: `\n` is none."""
+    return _NOT_BEFORE.sub(r"(?:\1|(?<=\\\\[nrt]))", regex, count=1)
 
 
 def bounded(value: str) -> str:

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 Hit = tuple[int, int]
 
+_PAYS = 2_000_000
+"""Bytes of text after which the faster automaton (20 ms to make) is worth it."""
 _BY_START = itemgetter(1, 0)
 
 
@@ -29,22 +31,34 @@ class Selector(Protocol):
 
 
 class AhoCorasickSelector:
-    """One pass of a DFA in Rust (the `ahocorasick_rs` wheel, extra `[fast]`)."""
+    """One pass in Rust (the `ahocorasick_rs` wheel, extra `[fast]`).
+
+    Begins with an automaton that is made in a third of the time, and takes the faster one when there turns out to be
+    enough text for it to pay.
+    """
 
     name = "ahocorasick"
 
     def __init__(self, anchors: Sequence[str]) -> None:
         import ahocorasick_rs
 
-        module: Any = ahocorasick_rs
-        patterns = [anchor.encode("ascii") for anchor in anchors]
-        self._automaton: Any = module.BytesAhoCorasick(patterns, implementation=module.Implementation.DFA)
+        self._module: Any = ahocorasick_rs
+        self._patterns = [anchor.encode("ascii") for anchor in anchors]
+        self._automaton = self._made(self._module.Implementation.ContiguousNFA)
+        self._left = _PAYS
 
     def hits(self, data: bytes) -> list[Hit]:
         """Return all hits in `data`."""
+        if self._left > 0:
+            self._left -= len(data)
+            if self._left <= 0:
+                self._automaton = self._made(self._module.Implementation.DFA)
         found: list[tuple[int, int, int]] = self._automaton.find_matches_as_indexes(data.lower(), overlapping=True)
         found.sort(key=_BY_START)
         return [(number, end) for number, _, end in found]
+
+    def _made(self, implementation: Any) -> Any:
+        return self._module.BytesAhoCorasick(self._patterns, implementation=implementation)
 
 
 class TrieSelector:

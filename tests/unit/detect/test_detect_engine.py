@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import brute_force_engine, spans
 
 from locum.detect.engine import MAX_FINDINGS, Engine, default_engine
-from locum.detect.pack import Pack
+from locum.detect.pack import Pack, read_rules
 
 PACK = Pack.built_in()
 ENGINES = [Engine(PACK, "ahocorasick"), Engine(PACK, "trie")]
@@ -149,21 +148,15 @@ def test_hostile_texts_do_not_hang(piece: str) -> None:
 
 
 def test_a_rule_may_be_replaced() -> None:
-    rule = replace(
-        PACK.rules["npm-access-token"], id="ours", anchors=("acme_",), regex="acme_[a-z]{10}", min_entropy=0.0
-    )
+    (rule,) = read_rules("[ours] Ours\nregex: acme_[a-z]{10}\nanchors: acme_\nabout: What it is.\n")
     data = b"x acme_" + b"qwhrtzpsdk"
     assert spans(Engine(Pack([rule])).scan(data).findings) == [("ours", 2, 17)]
 
 
 @pytest.mark.parametrize("text", [b"acme_qwhrtzpsdk", b"x-acme_qwhrtzpsdk", b"xx-acme_qwhrtzpsdk x-acme_qwhrtzpsdk"])
 def test_a_match_may_begin_before_its_anchor(text: bytes) -> None:
-    rule = replace(
-        PACK.rules["npm-access-token"],
-        anchors=("acme_",),
-        regex="(?:x{1,2}-)?acme_[a-z]{10}",
-        min_entropy=0.0,
-        lookback=3,
+    (rule,) = read_rules(
+        "[ours] O\nregex: (?:x{1,2}-)?acme_[a-z]{10}\nanchors: acme_\nlookback: 3\nabout: What it is.\n"
     )
     pack = Pack([rule])
     assert len(brute_force_engine(pack).scan(text).findings) == text.count(b"acme_")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locum.detect.pack import Pack
@@ -27,6 +27,7 @@ def naive(anchors: list[str], data: bytes) -> list[tuple[int, int]]:
     ]
 
 
+@settings(deadline=None)
 @given(PIECES)
 def test_texts_made_of_anchors(pieces: list[str]) -> None:
     data = "".join(pieces).encode()
