@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from locum.detect.checks import CHECK_NAMES, CHECKS, entropy, is_example, is_placeholder
@@ -13,28 +12,29 @@ from locum.detect.generic import encodes_words, is_code_file, is_language, judge
 from locum.detect.names import NOT_OF_A_VALUE, assigned_name, assignment, holds_a_value, url_name, words
 from locum.detect.pack import Rule
 from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid, looks_made, names_itself
+from locum.text.expression import lazy
 
 Span = tuple[int, int]
 
 IN_URL = "url-password"
 _IN_TEXT = "secret-in-text"
 _QUOTES = b"\"'`"
-_ALONE = re.compile(rb"[ \t]*(?:[,;)}\]\\]{0,3}[ \t]*(?:#|//|--|/\*|\r?\n|$)|[&?])")
+_ALONE = lazy(rb"[ \t]*(?:[,;)}\]\\]{0,3}[ \t]*(?:#|//|--|/\*|\r?\n|$)|[&?])")
 """What may follow an unquoted value that is all of its line, or of its part of a query."""
-_HOST = re.compile(rb"@\[?([A-Za-z0-9_.:-]*)")
-_NO_HOST_OF_OTHERS = re.compile(
+_HOST = lazy(rb"@\[?([A-Za-z0-9_.:-]*)")
+_NO_HOST_OF_OTHERS = lazy(
     rb"(?i)(?:localhost|host|hostname|server|db|database|127\.[\d.]+|0\.0\.0\.0|::1|10\.[\d.]+|(?:[\w-]+\.)*(?:example|invalid|test|local)"
     rb"(?:\.(?:com|org|net|io))?|[\w-]*|1\.2\.3\.4|complex\.url\.com|(?:www\.)?(?:foo|bar|acme|domain|mysite|site|company)\.\w+)(?::.*)?$"
 )
 """Hosts of one's own machine, network or documentation."""
-_BODY = re.compile(rb"[A-Za-z0-9+/=]{32}")
+_BODY = lazy(rb"[A-Za-z0-9+/=]{32}")
 _RUNS = (b"12345678", b"abcdefgh", b"23456789", b"87654321")
 _BASE64_SIGNS = frozenset((b"+", b"/"))
 _RUN_LENGTH = 60
-_RUN = re.compile(rb"[A-Za-z0-9+/\\]{60}")
-_EXAMPLE = re.compile(rb"(?i)\b(?:examples?|e\.g\.|sample|such as|like)\W{0,3}$")
+_RUN = lazy(rb"[A-Za-z0-9+/\\]{60}")
+_EXAMPLE = lazy(rb"(?i)\b(?:examples?|e\.g\.|sample|such as|like)\W{0,3}$")
 _BEFORE_NAME = 16
-_USER = re.compile(rb"([^:/]*):$")
+_USER = lazy(rb"([^:/]*):$")
 
 
 @dataclass(frozen=True, slots=True)

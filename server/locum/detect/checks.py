@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Callable
 
 from locum.detect.checksums import CHECKSUM_NAMES, CHECKSUMS
 from locum.detect.selectors import trie_pattern
+from locum.text.expression import lazy
 
-_STANDS_FOR_ANOTHER = re.compile(
+_STANDS_FOR_ANOTHER = lazy(
     rb"""(?xi)
     (?: <.*> | \[.*\] | \$\w+ | %\w+% | \{[^}]*\} | %\(\w+\)s | @\w+@ | __\w+__ )$
     | (?: locum | op | ref\+\w+ | keyring | pass | vault | secret | ssm | env | file | https? ):// | arn:
@@ -29,10 +29,10 @@ _TELLING_PARTS = (
     b"redacted", b"fillme", b"enc[", b"encrypted:", b"$ansible_vault", b"vault:v",
 )  # fmt: skip
 """Parts, in lower case, that a value made by a machine is unlikely to hold."""
-_EXAMPLE = re.compile(rb"(?i)example|sample|dummy")
+_EXAMPLE = lazy(rb"(?i)example|sample|dummy")
 """Words that a long random value may hold by its owner's taste, and that make a placeholder of a short one."""
 _LONG = 32
-_TELLING = re.compile(trie_pattern(set(_TELLING_PARTS)))
+_TELLING = lazy(trie_pattern(set(_TELLING_PARTS)))
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -6,12 +6,13 @@ or None (says nothing: an older form, or a form that is right and proves no more
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable
 
+from locum.text.expression import lazy
+
 _SYNAPSE_DIGITS = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ANTHROPIC = re.compile(rb"sk-ant-(?:api|admin)\d\d-[0-9A-Za-z_-]{93}AA")
+_ANTHROPIC = lazy(rb"sk-ant-(?:api|admin)\d\d-[0-9A-Za-z_-]{93}AA")
 
 
 def grafana_checksum(value: bytes) -> bool | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from locum.text.expression import lazy
 
 if TYPE_CHECKING:
     from locum.detect.pack import Rule
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
 _MOST = 4
 """Values that are looked at after one word."""
 _WIDEST = 1024
-_STARTS = re.compile(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++")
+_STARTS = lazy(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++|(?<=[\s\"'`=:])[-+/.$]")
+"""A value begins as a word does, or with a sign of its alphabet right behind what assigns it."""
 _CREDENTIAL = (
     rb"key|token|secret|auth|pass|pwd|cred|bearer|api|access|client|app|bot|pat|private|webhook|account|signature"
 )
-_SAYS = re.compile(rb"(?i)" + _CREDENTIAL + rb"|[=:>]\s{0,8}[\"'`]?$")
-_WORD_ENDS = re.compile(rb"(?=[^A-Za-z]|$)|(?<=[a-z0-9])(?=[A-Z])|(?i:" + _CREDENTIAL + rb")")
+_SAYS = lazy(rb"(?i)" + _CREDENTIAL + rb"|[=:>]\s{0,8}[\"'`]?$")
+_WORD_ENDS = lazy(rb"(?=[^A-Za-z]|$)|(?<=[a-z0-9])(?=[A-Z])|(?i:" + _CREDENTIAL + rb")")
 
 
 def values_near(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterable[tuple[int, int]]:

@@ -7,16 +7,15 @@ What is left in doubt is `low`: a hint in an editor, never a failed scan.
 
 from __future__ import annotations
 
-import re
-
 from locum.detect.checks import is_placeholder
 from locum.detect.finding import Confidence
 from locum.detect.names import GETTERS, words
 from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid, looks_made, names_itself, randomness
+from locum.text.expression import lazy
 
 Judgement = tuple[Confidence, str]
 
-_PASSWORD = re.compile(
+_PASSWORD = lazy(
     rb"(?i)passw|pwd|passphrase|passcode|(?:^|[_.-])pw$|(?:^|[^a-z])pass(?:[^a-z]|$)|[a-z]Pass(?:[^a-z]|$)|pass$"
 )
 _STRONG = frozenset(
@@ -25,27 +24,27 @@ _STRONG = frozenset(
     """.split()
 )
 """Words that make a key a secret one; without any it may be a key into a table."""
-_CODE = re.compile(
+_CODE = lazy(
     r"(?i)\.(?:py|pyi|js|mjs|cjs|jsx|ts|tsx|mts|cts|vue|svelte|go|rs|java|kt|kts|scala|groovy|gradle|cs|fs|vb|c|h|cc|cpp|cxx|hpp|m|mm"
     r"|swift|rb|php|pl|pm|lua|dart|ex|exs|erl|hs|clj|r|jl|sol|sql|ps1|psm1|tf|hcl|nix|zig|coffee|css|scss|html?)$"
 )
-_LETTER = re.compile(rb"[A-Za-z]")
-_MIXED = re.compile(rb"[0-9]|[^A-Za-z0-9_.:/\s-]")
-_SIGN = re.compile(rb"[^A-Za-z0-9_.:/\s-]")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]{6,400}={0,2}")
-_READABLE = re.compile(rb"[\x20-\x7e]{4,}")
+_LETTER = lazy(rb"[A-Za-z]")
+_MIXED = lazy(rb"[0-9]|[^A-Za-z0-9_.:/\s-]")
+_SIGN = lazy(rb"[^A-Za-z0-9_.:/\s-]")
+_BASE64 = lazy(rb"[A-Za-z0-9+/]{6,400}={0,2}")
+_READABLE = lazy(rb"[\x20-\x7e]{4,}")
 _ENDS_A_SETTER = frozenset(
     b"password passwd passphrase pwd pass secret token key apikey credential credentials auth header bearer jwt".split()
 )
-_SPEAKS_OF_ITSELF = re.compile(rb"(?i)passw|pwd|secret|token|changeme|qwert|letmein|1234|abcd")
-_HASHED = re.compile(
+_SPEAKS_OF_ITSELF = lazy(rb"(?i)passw|pwd|secret|token|changeme|qwert|letmein|1234|abcd")
+_HASHED = lazy(
     rb"(?i)\$(?:2[abxy]|apr1|[156y]|argon2\w*|scrypt|pbkdf2[\w-]*|P|H)\$|\{?(?:ssha\d*|sha\d*|md5|bcrypt|pbkdf2|scrypt|crypt)[:}]"
 )
 _MASKS = bytes.maketrans(b"@0$135!", b"aosieei")
 """How people spell words with signs."""
-_ODD = re.compile(rb"[^A-Za-z0-9_.:/+=~-]")
+_ODD = lazy(rb"[^A-Za-z0-9_.:/+=~-]")
 """What the alphabets of keys leave out: a key has none of them, or, made by a framework from all signs there are, many."""
-_LANGUAGE = re.compile(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dwsux]|\.\*")
+_LANGUAGE = lazy(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dwsux]|\.\*")
 """Pieces of code, patterns and formats that no machine-made key holds."""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from locum.text.expression import lazy
+
 ANCHORS = (
     "locum:allow", "gitleaks:allow", "betterleaks:allow", "trufflehog:ignore", "kingfisher:ignore", "kingfisher:allow",
     "infisical-scan:ignore", "ggignore", "pragma: allowlist", "pragma:allowlist", "pragma: whitelist", "pragma:whitelist",
@@ -30,26 +32,26 @@ Which = Callable[[str, bool], bool]
 _TAIL = 400
 """Bytes behind a marker in which its options are looked for."""
 
-_PLAIN = re.compile(
+_PLAIN = lazy(
     rb"(?i)(?:((?:git|better)leaks:allow|(?:trufflehog|infisical-scan):ignore|kingfisher:(?:ignore|allow))(?!\w|-\w)"
     rb"|(?<![\w-])(ggignore)(?!\w|-(?:start|end)))"
 )
-_PRAGMA = re.compile(rb"(?i)pragma: ?((?:allow|white)list)[ -](nextline[ -])?secret(?![\w-])")
-_LOCUM = re.compile(rb"(?i)locum:allow(-next-line|-start|-end|-file)?(?!\w|-\w)(?:(\[)([^\]\r\n]{0,1000}\])?)?")
-_UNTIL = re.compile(rb"\suntil=(\d{4}-\d\d-\d\d(?!\d))?")
-_REASON = re.compile(rb"\s--\s")
-_SECRETLINT = re.compile(rb"(?i)secretlint-(disable-next-line|disable-line|disable|enable)(?!\w|-\w)")
-_SECRETLINT_ID = re.compile(rb"(?:@[\w-]+/)?secretlint-rule-([\w-]+)|@[\w-]+/([\w-]+)")
-_NOSEMGREP = re.compile(rb"(?i)nosemgrep:[ \t]?([\w./-]+(?:[ \t]*,[ \t]*[\w./-]+)*)")
-_CHECKOV = re.compile(rb"(?i)checkov:skip=([\w,]+)")
-_CHECKOV_SECRET = re.compile(rb"(?i)\bCKV_SECRET_(\d{1,4})\b")
-_ESLINT = re.compile(rb"eslint-(disable-line|disable-next-line|disable|enable)(?![\w-])")
-_ESLINT_RULE = re.compile(rb"no-secrets/no-(?:secrets|pattern-match)(?![\w-])")
-_NOQA = re.compile(rb"(?i)#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)")
-_NOSEC = re.compile(rb"(?i)#\s*nosec\b:?([^#]*)")
-_BANDIT_ID = re.compile(rb"\bB\d{3}\b")
+_PRAGMA = lazy(rb"(?i)pragma: ?((?:allow|white)list)[ -](nextline[ -])?secret(?![\w-])")
+_LOCUM = lazy(rb"(?i)locum:allow(-next-line|-start|-end|-file)?(?!\w|-\w)(?:(\[)([^\]\r\n]{0,1000}\])?)?")
+_UNTIL = lazy(rb"\suntil=(\d{4}-\d\d-\d\d(?!\d))?")
+_REASON = lazy(rb"\s--\s")
+_SECRETLINT = lazy(rb"(?i)secretlint-(disable-next-line|disable-line|disable|enable)(?!\w|-\w)")
+_SECRETLINT_ID = lazy(rb"(?:@[\w-]+/)?secretlint-rule-([\w-]+)|@[\w-]+/([\w-]+)")
+_NOSEMGREP = lazy(rb"(?i)nosemgrep:[ \t]?([\w./-]+(?:[ \t]*,[ \t]*[\w./-]+)*)")
+_CHECKOV = lazy(rb"(?i)checkov:skip=([\w,]+)")
+_CHECKOV_SECRET = lazy(rb"(?i)\bCKV_SECRET_(\d{1,4})\b")
+_ESLINT = lazy(rb"eslint-(disable-line|disable-next-line|disable|enable)(?![\w-])")
+_ESLINT_RULE = lazy(rb"no-secrets/no-(?:secrets|pattern-match)(?![\w-])")
+_NOQA = lazy(rb"(?i)#\s*noqa:\s*([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)")
+_NOSEC = lazy(rb"(?i)#\s*nosec\b:?([^#]*)")
+_BANDIT_ID = lazy(rb"\bB\d{3}\b")
 _PASSWORD_CODES = {b"S105", b"S106", b"S107"}
-_BANDIT_PASSWORDS = re.compile(rb"\bB10[567]\b|\bhardcoded_password_")
+_BANDIT_PASSWORDS = lazy(rb"\bB10[567]\b|\bhardcoded_password_")
 
 _ALIASES = {  # what other tools call a service: the words of our rule ids
     "basicauth": {"url", "basic"}, "privatekey": {"private", "ssh", "pgp", "putty"}, "gcp": {"google", "gcp"},
@@ -224,8 +226,8 @@ def _rest(data: bytes, place: int) -> bytes:
     return re.split(rb"[\r\n]", tail, maxsplit=1)[0]
 
 
-_OPENER = re.compile(rb"[ \t]*(#+!?|//+!?|/\*+!?|--|<!--|;+|%+|'|\{/\*|\{\{!--|\(\*|\{-|REM\b|rem\b)[ \t]*")
-_IN_COMMENT = re.compile(rb"""(?:^|[\s,;)\]}])(?:\#|//|/\*|--|<!--|;|%|')[^"'`]{0,100}$""")
+_OPENER = lazy(rb"[ \t]*(#+!?|//+!?|/\*+!?|--|<!--|;+|%+|'|\{/\*|\{\{!--|\(\*|\{-|REM\b|rem\b)[ \t]*")
+_IN_COMMENT = lazy(rb"""(?:^|[\s,;)\]}])(?:\#|//|/\*|--|<!--|;|%|')[^"'`]{0,100}$""")
 
 
 def stands_alone(data: bytes, line: int, place: int) -> bool:

@@ -8,24 +8,25 @@ from __future__ import annotations
 import re
 
 from locum.detect.checks import entropy
+from locum.text.expression import lazy
 
 _BEFORE = 200
 """Bytes before a value in which its name is looked for."""
 # Read from the value towards the beginning of its line, so that each step is a match in one place, never a search.
-_OPERATOR = re.compile(
+_OPERATOR = lazy(
     rb"""["'`]{0,3}(?:(?<=["'`])[A-Za-z@$]{0,2})?[ \t]{0,8}
     ( >=|={2,3}|={1,2}!|=:{0,2}[?|]{0,2}|:|,|\(|[ \t]?\|(?=[ \t"])|[ \t]-(?=[ \t])|> )
     [ \t]{0,12}\]?["'`]?""",
     re.VERBOSE,
 )
-_TYPE = re.compile(rb"[A-Za-z0-9_\[\]|., <>?]{1,40}:[ \t]{0,4}|(?:gnirts|gnirtS|rtS&|rahc)[ \t]+")
-_NAME = re.compile(rb"[A-Za-z0-9_$.-]{1,80}")
-_WORD = re.compile(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_DIGITS = re.compile(rb"\d+")
-_HUMP = re.compile(r"([a-z0-9])([A-Z])")
-_NO_LETTER = re.compile(r"[^A-Za-z0-9]+")
-_URL_ENDING = re.compile(rb"(?i)[_-]?(?:url|uri|dsn)$")
-_CONFIGURATION = re.compile(r"(?:^|/)\.env[^/]*$|\.(?:env|ya?ml|json|jsonc)$")
+_TYPE = lazy(rb"[A-Za-z0-9_\[\]|., <>?]{1,40}:[ \t]{0,4}|(?:gnirts|gnirtS|rtS&|rahc)[ \t]+")
+_NAME = lazy(rb"[A-Za-z0-9_$.-]{1,80}")
+_WORD = lazy(rb"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_DIGITS = lazy(rb"\d+")
+_HUMP = lazy(r"([a-z0-9])([A-Z])")
+_NO_LETTER = lazy(r"[^A-Za-z0-9]+")
+_URL_ENDING = lazy(rb"(?i)[_-]?(?:url|uri|dsn)$")
+_CONFIGURATION = lazy(r"(?:^|/)\.env[^/]*$|\.(?:env|ya?ml|json|jsonc)$")
 _LONGEST = 64
 
 NOT_OF_A_VALUE = frozenset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from locum.detect.finding import Confidence, Finding, Related
 from locum.detect.fingerprint import fingerprint
 from locum.detect.names import is_name, variable
 from locum.detect.severity import severity
+from locum.text.expression import lazy
 
 _RANK: dict[Confidence, int] = {"certain": 3, "high": 2, "medium": 1, "low": 0}
 _NEAR = 600
@@ -21,9 +21,9 @@ SAME_VALUE = "the same value"
 _MOST_RELATED = 8
 _LONG_ENOUGH = 8
 """Bytes from which on two equal values are no accident."""
-_IS_ID = re.compile(r"-(?:key-id|client-id|app-id|account-sid|consumer-key|username)$")
+_IS_ID = lazy(r"-(?:key-id|client-id|app-id|account-sid|consumer-key|username)$")
 """Ids of rules that find the public half of a pair."""
-_USER = re.compile(
+_USER = lazy(
     rb"(?i)(?:user(?:[_-]?name)?|login|email|account|client[_-]?id|access[_-]?key[_-]?id)[\"']?\]?"
     rb"[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}[\"'`]?([A-Za-z0-9_.@+-]{2,80})"
 )

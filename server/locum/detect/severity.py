@@ -6,15 +6,15 @@ found there is shown, and shown less loudly; it is never left out.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from locum.detect.finding import Confidence, Severity
+from locum.text.expression import lazy
 
 _ORDER: tuple[Severity, ...] = ("error", "warning", "information", "hint")
 _BY_CONFIDENCE: dict[Confidence, Severity] = {"certain": "error", "high": "error", "medium": "warning", "low": "hint"}
 _QUIETER: dict[Confidence, Severity] = {"certain": "warning", "high": "information", "medium": "hint", "low": "hint"}
-_QUIET = re.compile(
+_QUIET = lazy(
     r"""(?xi)
     (?: ^ | / ) (?: [\w.-]*? [._-] )?
       (?: tests? | testing | test-?data | test_data | fixtures? | mocks? | __mocks__ | specs? | e2e | snapshots | cassettes

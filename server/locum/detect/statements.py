@@ -7,7 +7,7 @@ began; that is all that is used here, so that it holds for every language. Looks
 
 from __future__ import annotations
 
-import re
+from locum.text.expression import lazy
 
 MAX_LINES = 40
 _FAR = 2000
@@ -15,20 +15,20 @@ _FAR = 2000
 _MAX_STEPS = 20_000
 """From one line to the next, in one text: when they are used up, a marker speaks for its own line alone."""
 
-_CLOSER = re.compile(rb"[)\]}]|/>|>[ \t]*(?:$|<!--|[;,)])")
-_GOES_ON = re.compile(rb"\.\w|\?\.|&&|\|\|?|\?\?|[?:+] |and\b|or\b|==|!=")
+_CLOSER = lazy(rb"[)\]}]|/>|>[ \t]*(?:$|<!--|[;,)])")
+_GOES_ON = lazy(rb"\.\w|\?\.|&&|\|\|?|\?\?|[?:+] |and\b|or\b|==|!=")
 """What a line begins with that continues the one before."""
-_OPEN_END = re.compile(rb"(?:[ \t](?:[-=+*?|]|=>|&&|\|\||\?\?|or|and)|\\)$")
+_OPEN_END = lazy(rb"(?:[ \t](?:[-=+*?|]|=>|&&|\|\||\?\?|or|and)|\\)$")
 """What a line ends with that goes on. After a space: a value may end with such a character too."""
-_OPENER = re.compile(rb"[(\[]$|(?:^|[=(,\[:?&|]|\b(?:return|default|const|let|var))[ \t]*\{$")
+_OPENER = lazy(rb"[(\[]$|(?:^|[=(,\[:?&|]|\b(?:return|default|const|let|var))[ \t]*\{$")
 """A bracket that opens a value."""
-_BLOCK = re.compile(rb"[{:]$")
+_BLOCK = lazy(rb"[{:]$")
 """Opens a block of code, which belongs to no single statement: unless it is one line, and may have stood behind its head."""
-_KEY = re.compile(rb":$")
-_VALUE = re.compile(rb"[\"'`{\[]")
-_ELEMENT = re.compile(rb"</?[A-Za-z]|/?>$")
-_PARAGRAPH = re.compile(rb"<[A-Za-z][^>]*>$")
-_TAG = re.compile(rb"<[A-Za-z][^>]*$")
+_KEY = lazy(rb":$")
+_VALUE = lazy(rb"[\"'`{\[]")
+_ELEMENT = lazy(rb"</?[A-Za-z]|/?>$")
+_PARAGRAPH = lazy(rb"<[A-Za-z][^>]*>$")
+_TAG = lazy(rb"<[A-Za-z][^>]*$")
 
 
 class Lines:

@@ -6,11 +6,11 @@ works from eight characters on, and for small alphabets too, where entropy alone
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from itertools import pairwise
 
 from locum.detect.checks import entropy, is_placeholder
+from locum.text.expression import lazy
 
 _COMMON = frozenset(
     b"""ab ac ad ag ai ak al am an ap ar as at au av ay ba be bi bl bo bs bu ca cc ce ch ci ck cl co cr ct cu da dd de di dl do
@@ -27,7 +27,7 @@ _WORDLIKE, _RANDOMLIKE = -1.0, 2.0
 _TURN = 1.5
 """What a change between letter and digit weighs: words have few."""
 
-_NO_SECRET = re.compile(
+_NO_SECRET = lazy(
     rb"""(?xs)
     [A-Za-z][a-z]*+(?:[ ._/:-][A-Za-z][a-z]*+)*+ | [A-Z]++(?:[_.-][A-Z]++)*+   # my-secret, SOME_NAME
     | [A-Za-z][a-z]++(?:[A-Z][a-z]++)++   # getToken, SecretBytes
@@ -35,26 +35,26 @@ _NO_SECRET = re.compile(
     | .*[\x00-\x1f\x7f].*
     """
 )
-_CALL_OR_PATH = re.compile(
+_CALL_OR_PATH = lazy(
     rb"""(?x)^(?: \.{0,2}/[\w.-]+/ | ~/ | [A-Za-z]:\\ | [\w.]+\( | [#@][\w-]+$ | \$\w*[.>{(\[] )
     | \(\) | \.(?:py|js|ts|go|rs|java|json|ya?ml|toml|txt|pem|key|crt|cer|md|html?|xml|php|sh|cfg|conf|ini|png|svg|css)$"""
 )
-_CODE = re.compile(
+_CODE = lazy(
     rb"""(?x)
     [A-Za-z_$]\w*+(?:(?:\.|::|->|\[-?\d+\])++[A-Za-z_]\w*+)++   # parsedUrl.password, Jobs[-1].JobId
     | [A-Za-z]?[a-z]++(?:[A-Z]+[a-z]++){2,}+\w{0,3}             # FlowPasswordRequiredResultV2
     | [A-Za-z]{1,12}+\d{0,3}+(?:[_-][A-Za-z]{1,12}+\d{0,3}+){2,}+   # token_sha256_to_refresh
     """
 )
-_HEX = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
-_UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_OWN_NAMES = re.compile(
+_HEX = lazy(rb"[0-9a-f]+|[0-9A-F]+")
+_UUID = lazy(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_OWN_NAMES = lazy(
     rb"(?i)(?:my|the|your|user|db|root|admin|some|new|old|bad|wrong|test|default|super|top|very|a)?[-_ ]?"
     rb"(?:password|passwd|passwort|passphrase|passw|pass|pwd|pw|secret|token|key|api[-_]?key|credentials?|admin|root|user|guest|login)"
     rb"(?:s|word|[-_ ]?key|[-_ ]?token|[-_ ]?value|[-_ ]?here)?[-_ ]?\d{0,4}!?"
 )
 """What people write where a secret would stand."""
-_DUMMIES = re.compile(
+_DUMMIES = lazy(
     rb"(?i)(?:foo|bar|baz|qux|test|testing|tests|tester|dummy|fake|mock|none|null|nil|true|false|undefined|string|str|text|bytes|"
     rb"any|hidden|empty|unset|todo|tbd|n/?a|value|changeit|hello|world|abc|xyz|lorem|ipsum|demo|example|sample|stub|invalid|"
     rb"wrong|unknown|optional|required|prompt|stdin|auto|default|disabled|enabled)(?:[-_ ]?\w{0,4})?"
