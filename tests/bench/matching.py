@@ -19,7 +19,7 @@ _COMPARED = 400
 _LONG_LINE = 16
 """Characters from which a line that two values share is no coincidence, when one has several (the head of a key is one)."""
 _NO_COINCIDENCE = 6
-"""Characters from which an equal value is the labelled one, wherever it stands in the file."""
+"""Characters from which an equal value is the labelled one wherever it stands in the file, and a part of it no accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,9 @@ def matches(label: Label, found: Found) -> bool:
 def overlaps(labelled: str, found: str) -> bool:
     """Say whether two values are the same secret, cut or quoted differently. An unknown value overlaps every other.
 
-    A finding that says more than the label does is one; one inside the label's value must be a good part of it, or hold a
-    whole long line of it (keys in blocks). Otherwise the two must share a run of most of the shorter one (escapes, pairs).
+    A finding that says more than the label does is one, and so is one inside the label's value (the password of a labelled
+    URL) unless it is a few characters of a long one. Otherwise the two must share a long line (keys in blocks), or a run of
+    most of the shorter one (escapes, pairs).
     """
     labelled, found = labelled.strip(), found.strip()
     if not labelled or not found or labelled in found:
@@ -152,7 +153,7 @@ def overlaps(labelled: str, found: str) -> bool:
     if ("\n" in labelled or "\n" in found) and _share_a_line(labelled, found):
         return True
     if found in labelled:
-        return len(found) >= max(3, 0.3 * len(labelled))
+        return len(found) >= min(_NO_COINCIDENCE, max(3, 0.3 * len(labelled)))
     run = SequenceMatcher(None, labelled[:_COMPARED], found[:_COMPARED], autojunk=False).find_longest_match().size
     return run >= max(6, 0.6 * min(len(labelled), len(found), _COMPARED))
 
