@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from lsprotocol import types
 
-from locum.lsp.session import Check, Found
-from locum.refs.reference import Occurrence
+from locum.lsp.checks import Check, Found
+from locum.lsp.remarks import Remark
 from locum.text.edits import Edit
 from locum.text.source import PositionEncoding, SourceText
 
 SOURCE = "locum"
 MAX_RELATED = 20
 """Places that are listed with one finding: a value that stands everywhere is known to after so many."""
-BAD_REFERENCE = "bad-reference"
-
-_QUOTED = re.compile(r"^(['\"]).*\1(?= )")
-"""The text that a parser's message begins with. The range shows it already, and it may be a value in the wrong place."""
 
 _CHATS = {"vscode-chat-code-block", "vscode-chat-response-resource", "chat-editing-text-model", "vscode-chat-editor"}
 _OLD_VERSIONS = {"git", "gitlens", "gitfs", "svn", "hg", "fugitive", "diffview", "octo"}
@@ -101,15 +95,18 @@ def _is_removed(check: Check, found: Found) -> bool:
     return snapshot.text.startswith("-", snapshot.source.starts[line])
 
 
-def broken_reference_diagnostic(check: Check, broken: Occurrence, encoding: PositionEncoding) -> types.Diagnostic:
-    """Say that something wants to be a reference and is none."""
+def remark_diagnostic(
+    check: Check, remark: Remark, encoding: PositionEncoding, *, fades: bool = False
+) -> types.Diagnostic:
+    """Say something of a reference or of a manifest. What has no effect any more is shown faded, where the client does that."""
     return types.Diagnostic(
-        range=to_range(check.snapshot.source, broken.start, broken.end, encoding),
-        message=f"Not a reference: {_QUOTED.sub('this', broken.problem)}.",
-        severity=types.DiagnosticSeverity.Warning,
-        code=BAD_REFERENCE,
+        range=to_range(check.snapshot.source, remark.start, remark.end, encoding),
+        message=remark.message,
+        severity=_SEVERITIES[remark.severity],
+        code=remark.code,
         source=SOURCE,
-        data={"fingerprint": "", "rule": BAD_REFERENCE, "origin": "editor"},
+        tags=[types.DiagnosticTag.Unnecessary] if remark.without_effect and fades else None,
+        data={"fingerprint": "", "rule": remark.code, "origin": origin(check.snapshot.uri)},
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument, Workspace
 
 from locum.text.source import PositionEncoding, SourceText, clamp_units, line_starts
@@ -38,6 +39,8 @@ class Snapshot:
     """The file's path in the file system, None for what is no file (untitled, commit message)."""
     text: str
     starts: tuple[int, ...]
+    notebook: str = ""
+    """The notebook's URI when this is one of its cells; `path` is the notebook's then."""
 
     @cached_property
     def source(self) -> SourceText:
@@ -48,6 +51,8 @@ class Snapshot:
 class Document(TextDocument):
     """A document as the client edits it."""
 
+    notebook = ""
+    """The notebook's URI when this is one of its cells."""
     _starts: list[int] | None = None
     _edits = 0
 
@@ -67,9 +72,11 @@ class Document(TextDocument):
 
     def snapshot(self) -> Snapshot:
         """Return the document as it is now."""
+        home = self.notebook or self.uri
+        path = to_fs_path(home) if home.startswith("file:") else None
         return Snapshot(
-            self.uri, self.stamp, self.version or 0, self.language_id or "",
-            self.path if self.uri.startswith("file:") else None, self._source or "", tuple(self._line_starts()),
+            self.uri, self.stamp, self.version or 0, self.language_id or "", path, self._source or "",
+            tuple(self._line_starts()), self.notebook,
         )  # fmt: skip
 
     def apply_change(self, change: Any) -> None:
@@ -129,6 +136,37 @@ class Documents(Workspace):
         if document is not None:
             document.apply_change(change)
             document.version = text_doc.version
+
+    # A notebook is its cells here, which are documents. Its metadata and outputs are nobody's business.
+
+    def put_notebook_document(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        """Take the cells of a notebook that was opened."""
+        for cell in params.cell_text_documents:
+            self.put_text_document(cell, notebook_uri=params.notebook_document.uri)
+
+    def update_notebook_document(self, params: types.DidChangeNotebookDocumentParams) -> None:
+        """Take cells that came, went or were edited."""
+        cells = params.change.cells
+        structure = cells.structure if cells is not None else None
+        for cell in (structure.did_open or ()) if structure is not None else ():
+            self.put_text_document(cell, notebook_uri=params.notebook_document.uri)
+        for cell in (structure.did_close or ()) if structure is not None else ():
+            self.remove_text_document(cell.uri)
+        for text in (cells.text_content or ()) if cells is not None else ():
+            for change in text.changes:
+                self.update_text_document(text.document, change)
+
+    def remove_notebook_document(self, params: types.DidCloseNotebookDocumentParams) -> None:
+        """Forget the cells of a notebook that was closed."""
+        for cell in params.cell_text_documents:
+            self.remove_text_document(cell.uri)
+
+    def put_text_document(self, text_document: types.TextDocumentItem, notebook_uri: str | None = None) -> None:
+        """Take a document that was opened, perhaps as a cell of a notebook."""
+        super().put_text_document(text_document, notebook_uri)
+        document = self.open_document(text_document.uri)
+        if document is not None:
+            document.notebook = notebook_uri or ""
 
     def _create_text_document(
         self, doc_uri: str, source: str | None = None, version: int | None = None, language_id: str | None = None

@@ -15,9 +15,9 @@ from pygls.uris import from_fs_path
 
 from locum.detect.fingerprint import value_fingerprint
 from locum.errors import LocumError
+from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
 from locum.lsp.ignore import ignore_edit, one_line
-from locum.lsp.session import Check, Found, place_of
 from locum.refs.manifest import FILE_NAME, Allowance
 from locum.refs.manifest_allow import add_allowance, literal_pattern
 from locum.workspace.project import Project, read_manifest_text, write_manifest_text

@@ -16,8 +16,10 @@ from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
 
 from locum.errors import LocumError
+from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
-from locum.lsp.session import Check, Found, forget_projects, place_of
+from locum.lsp.handlers.documents import look_anew
+from locum.lsp.projects import about_to_declare
 from locum.refs.manifest import add_secret, parse_manifest
 from locum.refs.reference import locum_reference
 from locum.rewrite.plan import Plan, Refusal
@@ -134,7 +136,8 @@ class _Move:
         sure = False  # whether we know what became of the text
         moved = Moved(False, reason=_REFUSED)
         try:
-            moved = await self._edit(planned, changes, manifest)
+            with about_to_declare(planned.name):
+                moved = await self._edit(planned, changes, manifest)
             sure = moved.reason != _NO_ANSWER
         except JsonRpcException:
             sure = True  # the editor refused in its own way; should it have edited all the same, its text says so soon
@@ -190,6 +193,7 @@ class _Move:
         if manifest is None:
             try:
                 await self._off_loop(lambda: self._declare_on_disk(planned.name))
+                look_anew(self._ls)
             except Exception as error:  # noqa: BLE001 - the edit is made: whatever fails now must not undo the store
                 cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
                 note = f"{cause}. Declare it there by hand: [secrets.{planned.name}]"
@@ -211,7 +215,6 @@ class _Move:
         declared = self._declared(text, name)
         if declared != text:
             write_manifest_text(self._project, declared)
-            forget_projects()
 
     def _declared(self, text: str, name: str) -> str:
         from locum.detect.engine import default_engine

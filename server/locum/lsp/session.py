@@ -8,89 +8,28 @@ moved on is dropped.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import date
-from functools import cache, lru_cache
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from locum.detect.finding import Finding
-from locum.errors import LocumError
 from locum.lsp.capabilities import Client
+from locum.lsp.checks import Check, look
 from locum.lsp.documents import Document, Snapshot
-from locum.refs.manifest import Manifest, parse_manifest
-from locum.refs.reference import Occurrence, find
 from locum.secret import SecretBytes
-from locum.workspace.project import Project, find_project, load_manifest
 
 if TYPE_CHECKING:
     from locum.detect.rescan import Scanned
     from locum.lsp.protocol import LocumServer
-    from locum.workspace.scanner import Scanner
-
 LONG = 300_000
 """Characters from which on a text is checked off the loop."""
 QUICK_BUDGET = 0.05
-"""Seconds that a check may hold the loop. A text that takes longer is checked elsewhere, now and until it is closed."""
+"""Seconds that a check may hold the loop. A text that takes longer is checked elsewhere until a look at it is quick again."""
 BUDGET = 2.0
 """Seconds that a check may take; what is found until then is shown, and that it is not all."""
-PROJECT_FILES = 512
-MAX_BROKEN = 100
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Another place that belongs to a finding: offsets into the text."""
-
-    start: int
-    end: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A finding and where it stands: offsets into the text."""
-
-    finding: Finding
-    start: int
-    end: int
-    occurrence: int
-    """Equal secrets in one text are one finding by name. This counts them, from 0."""
-    related: tuple[Place, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one look at one version of a document found."""
-
-    snapshot: Snapshot
-    found: tuple[Found, ...]
-    broken: tuple[Occurrence, ...]
-    """References that are none."""
-    truncated: bool = False
-    """Not all of the text was looked at, or not all is shown."""
-    scanned: Scanned | None = None
-    """What the scan after the next edit begins with."""
-
-    def at(self, start: int, end: int) -> list[Found]:
-        """Return the findings that touch `[start, end]` (offsets)."""
-        return [found for found in self.found if found.start <= end and start <= found.end]
-
-    def one(self, fingerprint: str, occurrence: int = 0) -> Found | None:
-        """Return the finding of this fingerprint, the `occurrence`-th of its equals."""
-        same = (found for found in self.found if found.finding.fingerprint == fingerprint)
-        return next(islice(same, occurrence, None), None)
 
 
 class Session:
@@ -110,6 +49,8 @@ class Session:
         self._slow: set[str] = set()
         """Documents whose check took longer than `QUICK_BUDGET`."""
         self._elsewhere: dict[str, asyncio.Task[None]] = {}
+        self._round = 0
+        """Counts how often everything was to be checked anew: what a check begun before that found is dropped."""
         self._memory_key = secrets.token_bytes(32)
         self._stored: dict[bytes, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
@@ -151,6 +92,7 @@ class Session:
 
     def check_all(self) -> None:
         """Ask for a check of every open document."""
+        self._round += 1
         for document in self.server.documents.open_documents():
             self._checks.pop(document.uri, None)
             self.text_changed(document.uri)
@@ -201,8 +143,12 @@ class Session:
     async def _follow(self, uri: str) -> None:
         loop = asyncio.get_running_loop()
         while (document := self.server.documents.open_document(uri)) is not None and self._current(document) is None:
-            snapshot, before = document.snapshot(), self._scanned(uri)
-            self._done(await loop.run_in_executor(self._long_thread, look, snapshot, BUDGET, before))
+            begun, snapshot, before = self._round, document.snapshot(), self._scanned(uri)
+            check, seconds = await loop.run_in_executor(self._long_thread, _timed_look, snapshot, before)
+            if begun == self._round:
+                self._done(check)
+            if seconds < QUICK_BUDGET / 2:
+                self._slow.discard(uri)  # it was the first look that took long, or another text
 
     def _scanned(self, uri: str) -> Scanned | None:
         """Return what the last scan of a document saw."""
@@ -229,133 +175,7 @@ class Session:
         return hmac.digest(self._memory_key, value.view(), hashlib.sha256)
 
 
-def look(snapshot: Snapshot, budget: float | None, before: Scanned | None = None) -> Check:
-    """Check one snapshot. `budget` in seconds; `before` is what was seen of the document until now."""
-    findings, truncated, scanned = _scan(snapshot, budget, before)
-    found = tuple(_placed(snapshot, findings))
-    broken = (item for item in _references(snapshot) if item.reference is None)
-    # A value that somebody put behind `locum://` is told as a finding, not as a reference with the value in its message.
-    told = (item for item in broken if not any(f.start < item.end and item.start < f.end for f in found))
-    return Check(snapshot, found, tuple(islice(told, MAX_BROKEN)), truncated, scanned)
-
-
-def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:
-    """Turn the findings' byte offsets into offsets, in one way through the text."""
-    utf8 = snapshot.source.utf8 if findings else b""
-    spans = [(item.start, item.end) for finding in findings for item in (finding, *finding.related)]
-    offsets, here, offset = dict[int, int](), 0, 0
-    plain = len(utf8) == len(snapshot.text)
-    for place in sorted({place for span in spans for place in span}):
-        offset = place if plain else offset + len(utf8[here:place].decode("utf-8", "surrogatepass"))
-        offsets[place], here = offset, place
-    seen = Counter[str]()
-    for finding in findings:
-        related = tuple(Place(offsets[item.start], offsets[item.end], item.note) for item in finding.related)
-        yield Found(finding, offsets[finding.start], offsets[finding.end], seen[finding.fingerprint], related)
-        seen[finding.fingerprint] += 1
-
-
-def _references(snapshot: Snapshot) -> Iterator[Occurrence]:
-    """Find `locum://` references, looking only at lines that hold one: a text is full of other URLs."""
-    source, place = snapshot.source, snapshot.text.find("locum://")
-    while place >= 0:
-        start, end = source.line_span(source.line_of(place))
-        for item in find(source.text[start:end]):
-            yield replace(item, start=start + item.start, end=start + item.end)
-        place = snapshot.text.find("locum://", end)
-
-
-def _scan(
-    snapshot: Snapshot, budget: float | None, before: Scanned | None
-) -> tuple[tuple[Finding, ...], bool, Scanned | None]:
-    """Scan as the command line does, with the project's exclusions and allowances; without them where its manifest is broken."""
-    from locum.detect.engine import default_engine  # the rules load after `initialize` is answered
-    from locum.detect.rescan import rescan
-
-    if snapshot.path is not None:
-        with contextlib.suppress(LocumError):
-            path = Path(snapshot.path)
-            if _scanner().excludes(path):
-                return (), False, None
-            report, scanned = _scanner().scan_edited(snapshot.source, path, before, budget=budget)
-            return report.findings, report.truncated, scanned
-    name, project = place_of(snapshot)
-    today = date.today()  # noqa: DTZ011 - what ends does so on the reader's own calendar
-    scanned = rescan(
-        default_engine(), before, snapshot.source.utf8, path=name, project=project.id, budget=budget, today=today
-    )
-    return scanned.result.findings, scanned.result.truncated, scanned
-
-
-@cache
-def _scanner() -> Scanner:
-    from locum.workspace.scanner import Scanner
-
-    return Scanner(find=project_of, manifest_of=_manifest_of)
-
-
-_workspace: set[Path] = set()
-"""The folders that the client has open."""
-
-
-def workspace_changed(added: Iterable[Path], removed: Iterable[Path] = ()) -> None:
-    """Take the folders that the client opened and closed. Call `forget_projects` then."""
-    _workspace.difference_update(removed)
-    _workspace.update(added)
-
-
-_open_manifests: dict[Path, Manifest] = {}
-"""Manifests as the editor has them, each as it was when it was last whole."""
-
-
-def manifest_edited(path: Path, text: str | None) -> bool:
-    """Take the text of a manifest that is open in the editor; None when it is closed.
-
-    Returns whether that changes what is scanned for; `forget_projects` then.
-    """
-    project = Project(path.parent)
-    try:
-        after = parse_manifest(text) if text is not None else load_manifest(project)
-    except LocumError:
-        after = None  # broken at the moment: open, the last whole one goes on counting
-    try:
-        before = _manifest_of(project)
-    except LocumError:
-        before = None
-    if text is None:
-        _open_manifests.pop(path, None)
-    elif after is None:
-        return False
-    else:
-        _open_manifests[path] = after
-    return before is None or after is None or (before.exclude, before.allow) != (after.exclude, after.allow)
-
-
-def _manifest_of(project: Project) -> Manifest:
-    """Read a manifest as it is open; else as it is on the disk."""
-    return _open_manifests.get(project.manifest) or load_manifest(project)
-
-
-def place_of(snapshot: Snapshot) -> tuple[str, Project]:
-    """Return a document's path as its project sees it (with `/`), and the project."""
-    if snapshot.path is None:
-        return snapshot.uri.rpartition("/")[2].rpartition(":")[2], Project(Path("/"))
-    path = Path(snapshot.path)
-    project = project_of(path.parent)
-    return project.relative(path), project
-
-
-@lru_cache(PROJECT_FILES)
-def project_of(folder: Path) -> Project:
-    """Return the project of a folder. Remembered until `forget_projects`: a keystroke looks at no disk.
-
-    Without a manifest or a repository it is the workspace folder, as the command line has it that is called there.
-    """
-    holding = [base for base in _workspace if folder.is_relative_to(base)]
-    return find_project(folder, max(holding, key=lambda base: len(base.parts), default=None))
-
-
-def forget_projects() -> None:
-    """Look anew for manifests and roots from now on."""
-    project_of.cache_clear()
-    _scanner.cache_clear()
+def _timed_look(snapshot: Snapshot, before: Scanned | None) -> tuple[Check, float]:
+    started = time.perf_counter()
+    check = look(snapshot, BUDGET, before)
+    return check, time.perf_counter() - started

@@ -7,12 +7,12 @@ from typing import Any
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
+from locum.lsp.checks import Check, Found
 from locum.lsp.convert import SOURCE, found_range
 from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL
 from locum.lsp.ignore import can_comment
 from locum.lsp.ignoring import GUESSABLE, Scope, is_guessable
 from locum.lsp.protocol import LocumServer, guard
-from locum.lsp.session import Check, Found
 from locum.rewrite.naming import choose_name
 from locum.text.source import PositionEncoding
 

@@ -8,8 +8,8 @@ from functools import cache
 from lsprotocol import types
 
 from locum.lsp import convert
+from locum.lsp.checks import Check
 from locum.lsp.protocol import LocumServer, guard
-from locum.lsp.session import Check
 
 IDENTIFIER = "locum"
 
@@ -57,7 +57,7 @@ def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
         )
         for found in check.found
     ]
-    said += [convert.broken_reference_diagnostic(check, broken, encoding) for broken in check.broken]
+    said += [convert.remark_diagnostic(check, remark, encoding, fades=client.fades) for remark in check.remarks]
     if check.truncated:
         said.append(convert.truncated_diagnostic(len(check.found)))
     return said

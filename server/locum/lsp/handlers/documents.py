@@ -8,8 +8,8 @@ from pathlib import Path
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
+from locum.lsp.projects import forget_projects, manifest_edited, workspace_changed
 from locum.lsp.protocol import LocumServer, guard
-from locum.lsp.session import forget_projects, manifest_edited, workspace_changed
 from locum.refs.manifest import FILE_NAME
 
 

@@ -9,9 +9,9 @@ from lsprotocol import types
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError
+from locum.lsp.checks import Check, place_of
 from locum.lsp.convert import found_range, to_range
 from locum.lsp.protocol import LocumServer, guard
-from locum.lsp.session import Check, place_of
 from locum.refs.manifest import Manifest
 from locum.refs.reference import Reference, find
 from locum.workspace.project import load_manifest

@@ -1,0 +1,126 @@
+"""Which project a document belongs to, and what its manifest says: as the editor has it, saved or not, else as the disk has it.
+
+Remembered until `forget_projects`: a keystroke looks at no disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locum.errors import LocumError
+from locum.refs.manifest import Manifest, parse_manifest
+from locum.workspace.project import Project, find_project, load_manifest
+
+if TYPE_CHECKING:
+    from locum.workspace.scanner import Scanner
+
+PROJECT_FILES = 512
+
+_workspace: set[Path] = set()
+"""The folders that the client has open."""
+_open_manifests: dict[Path, Manifest] = {}
+"""Manifests as the editor has them, each as it was when it was last whole."""
+_expected: set[str] = set()
+"""Names that are about to be declared."""
+
+
+@lru_cache(PROJECT_FILES)
+def project_of(folder: Path) -> Project:
+    """Return the project of a folder.
+
+    Without a manifest or a repository it is the workspace folder, as the command line has it that is called there.
+    """
+    holding = [base for base in _workspace if folder.is_relative_to(base)]
+    return find_project(folder, max(holding, key=lambda base: len(base.parts), default=None))
+
+
+@cache
+def scanner() -> Scanner:
+    """Return the scanner that asks for projects and manifests here."""
+    from locum.workspace.scanner import Scanner
+
+    return Scanner(find=project_of, manifest_of=_manifest_of)
+
+
+@lru_cache(PROJECT_FILES)
+def _declared(project: Project) -> frozenset[str] | None:
+    if project.manifest not in _open_manifests and not project.manifest.is_file():
+        return None
+    try:
+        return frozenset(_manifest_of(project).secrets)
+    except LocumError:
+        return None
+
+
+def declared_names(project: Project) -> frozenset[str] | None:
+    """Return the names that the project's manifest declares; None when there is none that can be read."""
+    names = _declared(project)
+    return names | _expected if names is not None and _expected else names
+
+
+@contextmanager
+def about_to_declare(name: str) -> Iterator[None]:
+    """Take a name for declared already: a reference to it may be there a moment before the manifest says so."""
+    _expected.add(name)
+    try:
+        yield
+    finally:
+        _expected.discard(name)
+
+
+def forget_projects() -> None:
+    """Look anew for manifests and roots from now on."""
+    project_of.cache_clear()
+    scanner.cache_clear()
+    _declared.cache_clear()
+
+
+def workspace_changed(added: Iterable[Path], removed: Iterable[Path] = ()) -> None:
+    """Take the folders that the client opened and closed. Call `forget_projects` then."""
+    _workspace.difference_update(removed)
+    _workspace.update(added)
+
+
+def workspace_folders() -> list[Path]:
+    """Return the folders that the client has open, without those inside of others."""
+    return [
+        folder
+        for folder in sorted(_workspace)
+        if not any(folder.is_relative_to(other) for other in _workspace - {folder})
+    ]
+
+
+def manifest_edited(path: Path, text: str | None) -> bool:
+    """Take the text of a manifest that is open in the editor; None when it is closed.
+
+    Returns whether that changes what is said of other documents; `forget_projects` then.
+    """
+    project = Project(path.parent)
+    try:
+        after = parse_manifest(text) if text is not None else load_manifest(project)
+    except LocumError:
+        after = None  # broken at the moment: open, the last whole one goes on counting
+    try:
+        before = _manifest_of(project)
+    except LocumError:
+        before = None
+    if text is None:
+        _open_manifests.pop(path, None)
+    elif after is None:
+        return False
+    else:
+        _open_manifests[path] = after
+    return before is None or after is None or _telling(before) != _telling(after)
+
+
+def _telling(manifest: Manifest) -> tuple[object, ...]:
+    return manifest.exclude, manifest.allow, manifest.secrets.keys()
+
+
+def _manifest_of(project: Project) -> Manifest:
+    """Read a manifest as it is open; else as it is on the disk."""
+    return _open_manifests.get(project.manifest) or load_manifest(project)
