@@ -164,6 +164,12 @@ def _in_blob(data: bytes, start: int, end: int) -> bool:
     )
 
 
+def _looks_chosen(value: bytes) -> bool:
+    """Say whether a password was chosen with care, so that it is one wherever it is sent."""
+    judged = judge(b"password", value, quoted=True, alone=True, code=False)
+    return judged is not None and judged[0] == "medium"
+
+
 def _in_template(data: bytes, start: int) -> bool:
     """Say whether a template's expression is open before `start` on its line: `{{ .Values.password | quote }}`."""
     line = data.rfind(b"\n", max(0, start - 200), start) + 1
@@ -184,7 +190,7 @@ def _confirm_url(rule: Rule, data: bytes, path: str, span: Span) -> Candidate | 
     why = ["password of a URL"]
     if user is not None and value.lower().startswith(user[1].lower()) and user[1]:
         confidence, why = "low", [*why, "like its user"]
-    elif host is not None and _NO_HOST_OF_OTHERS.match(host[1]) and not looks_made(value):
+    elif host is not None and _NO_HOST_OF_OTHERS.match(host[1]) and not _looks_chosen(value):
         plain = is_plain(value) or is_code(value)
         confidence, why = "low" if plain or b"%" in value else "medium", [*why, "for a host of one's own"]
     return Candidate(rule, start, end, confidence, tuple(why), name, place)

@@ -20,7 +20,9 @@ _QUIET = lazy(
       (?: tests? | testing | test-?data | test_data | fixtures? | mocks? | __mocks__ | specs? | e2e | snapshots | cassettes
         | examples? | samples? | demos? | tutorials? | playground | docs? | documentation | benchmarks?
         | vendor | third_party | node_modules | site-packages | bower_components
+        | conformance | _?archived?
       ) [_-]{0,2} /                                                                    # a folder
+    | (?: ^ | / ) (?: docs? | documentation | examples? | tests? | testdata | fixtures ) [_-][\w.-]* /
     | (?: ^ | / ) (?: test_[^/]* | [^/]*_test | [^/]*[._-](?:test|tests|spec|mock|fixture|example|sample|template|dist) | conftest
                     | (?-i: [^/]*[a-z](?:Tests?|Mocks?) ) ) (?: \.\w+ )? $  # a file for tests, or to copy from
     | \.(?: md | markdown | mdx | rst | adoc | txt | html? | ipynb | svg | map | snap | golden | lock | sum | po | patch | diff )$
