@@ -101,6 +101,10 @@ export class Server {
         { scheme: "file" },
         { scheme: "untitled" },
         { scheme: "vscode-scm" }, // the box for a commit message
+        { scheme: "vscode-notebook-cell" }, // synced as notebooks; this lets their cells have diagnostics and actions
+        { scheme: "vscode-chat-code-block" }, // what an AI agent wrote
+        { scheme: "vscode-userdata" }, // the user's own settings and MCP servers
+        // Not "git": the old side of a diff is read-only, and would show each secret twice. Not "output": logs grow.
       ],
       initializationOptions: { approvals: "client" },
       outputChannel: this.#output,

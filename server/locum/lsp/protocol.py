@@ -73,10 +73,10 @@ class LocumProtocol(LanguageServerProtocol):
 class LocumServer(LanguageServer):
     """The server: pygls' registry and client calls, our session."""
 
-    def __init__(self) -> None:
+    def __init__(self, notebooks: types.NotebookDocumentSyncOptions | None = None) -> None:
         self.session = Session()
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls leaves a parameter untyped
-            "locum", __version__, protocol_cls=LocumProtocol, max_workers=1
+            "locum", __version__, notebook_document_sync=notebooks, protocol_cls=LocumProtocol, max_workers=1
         )
         self.session.attach(self)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from lsprotocol import types
 
 from locum.lsp import transport
-from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases
+from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases, notebooks
 from locum.lsp.protocol import LocumServer
 
 
 def make() -> LocumServer:
     """Return a server with all its handlers."""
-    server = LocumServer()
-    for family in (documents, diagnostics, actions, commands, hover, leases):
+    server = LocumServer(notebooks.SYNC)
+    for family in (documents, notebooks, diagnostics, actions, commands, hover, leases):
         family.register(server)
 
     server.feature(types.INITIALIZE)(initialize)

@@ -53,11 +53,15 @@ def saved(ls: LocumServer, params: types.DidSaveTextDocumentParams) -> None:
 @guard
 def closed(ls: LocumServer, params: types.DidCloseTextDocumentParams) -> None:
     """A document was closed: what was said of it is taken back."""
-    uri = params.text_document.uri
+    taken_back(ls, params.text_document.uri)
+    _manifest_changed(ls, params.text_document.uri)
+
+
+def taken_back(ls: LocumServer, uri: str) -> None:
+    """Forget a document, and what was said of it."""
     ls.session.closed(uri)
     if not ls.session.client.pulls_diagnostics:
         ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
-    _manifest_changed(ls, uri)
 
 
 @guard
