@@ -46,6 +46,8 @@ class Session:
         self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long-text")
         self._checks: dict[str, Check] = {}
         self._wanted: set[str] = set()
+        self._ready = False
+        """The rules are loaded, which the first look does, in the thread for long texts."""
         self._slow: set[str] = set()
         """Documents whose check took longer than `QUICK_BUDGET`."""
         self._elsewhere: dict[str, asyncio.Task[None]] = {}
@@ -121,7 +123,7 @@ class Session:
 
     def _check_here(self, document: Document) -> Check | None:
         """Check a document on the loop; None for one that takes too long for that."""
-        if document.uri in self._slow or len(document.source) >= LONG:
+        if not self._ready or document.uri in self._slow or len(document.source) >= LONG:
             return None
         started = time.perf_counter()
         check = look(document.snapshot(), QUICK_BUDGET, self._scanned(document.uri))
@@ -145,6 +147,7 @@ class Session:
         while (document := self.server.documents.open_document(uri)) is not None and self._current(document) is None:
             begun, snapshot, before = self._round, document.snapshot(), self._scanned(uri)
             check, seconds = await loop.run_in_executor(self._long_thread, _timed_look, snapshot, before)
+            self._ready = True
             if begun == self._round:
                 self._done(check)
             if seconds < QUICK_BUDGET / 2:
