@@ -30,21 +30,15 @@ from locum.detect.formats.ruletext import RULES
 
 __all__ = ["ANCHORS", "FAR", "RULES", "Slot", "View", "Work", "encrypted", "slots", "views"]
 
-_AT: dict[str, tuple[Reader, ...]] = {}
-for table in (
-    code.AT,
-    commands.AT,
-    databases.AT,
-    headers.AT,
-    infrastructure.AT,
-    kubernetes.AT,
-    loginfiles.AT,
-    markup.AT,
-    pairs.AT,
-    seeds.AT,
-):
-    for anchor, reader in table.items():
-        _AT[anchor] = (*_AT.get(anchor, ()), reader)
+_TABLES: tuple[tuple[Mapping[str, Reader], int], ...] = (
+    (code.AT, 40), (commands.AT, 10), (databases.AT, 20), (headers.AT, 10), (infrastructure.AT, 4), (kubernetes.AT, 4),
+    (loginfiles.AT, 10), (markup.AT, 20), (pairs.AT, 20), (seeds.AT, 10),
+)  # fmt: skip
+"""Readers by anchor, and what one look costs at most, in units of work; those that charge for what they read cost less."""
+_AT: dict[str, list[tuple[Reader, int]]] = {}
+for _table, _cost in _TABLES:
+    for _anchor, _reader in _table.items():
+        _AT.setdefault(_anchor, []).append((_reader, _cost))
 _PARTS: tuple[tuple[str, Callable[[Source, Mapping[str, list[int]], Builder], None]], ...] = (
     ("text of a notebook's cells", notebook.cell_parts),
     ("literals, joined and unescaped", literals.literal_parts),
@@ -110,8 +104,8 @@ def _all(source: Source, name: str, places: Mapping[str, list[int]]) -> Iterable
     if by_name is not None:
         yield from by_name(source)
     for anchor, found in places.items():
-        for reader in _AT.get(anchor, ()):
+        for reader, cost in _AT.get(anchor, ()):
             for at in found:
-                if not source.work.take(4):
+                if not source.work.take(cost):
                     return
                 yield from reader(source, at)

@@ -9,12 +9,14 @@ from locum.detect.formats.model import Expression, Reader, Slot, Source
 
 _FAR = 800
 """Bytes of a call that are looked at."""
+_DEEPEST = 6
+"""Brackets in brackets."""
 _PART = Expression(
     rb"""(?P<text>[@$bfru]{0,2}(?:"(?:[^"\\\r\n]|\\.)*+"|'(?:[^'\\\r\n]|\\.)*+'|`(?:[^`\\]|\\.)*+`))
     |(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<comma>,)"""
 )
 _ALONE = Expression(
-    rb"""\s*(?:\w{1,20}\s*(?:=|:)\s*)?(?:Buffer\.from\(|Encoding\.\w{1,10}\.GetBytes\(|\[\]byte\(|b)?
+    rb"""\s*(?:(?P<name>\w{1,20})\s*(?:=|:)\s*)?(?:Buffer\.from\(|Encoding\.\w{1,10}\.GetBytes\(|\[\]byte\(|b)?
     [@$bru]{0,2}(?P<quote>["'`])(?P<value>(?:(?!(?P=quote))[^\r\n\\]|\\.){3,500})(?P=quote)\s*
     (?:\.(?:encode|getBytes|toCharArray|toByteArray|to_string|to_owned|into|bytes)\([^()]{0,30}\))?(?:,\s*["'][\w-]{1,10}["'])?\)?\s*"""
 )
@@ -40,40 +42,45 @@ _SHELL_NAME = Expression(rb"\$\{(?P<name>[A-Za-z_][\w.-]{0,80})\Z")
 _REST = Expression(rb"[\w.-]{0,30}+")
 
 
-def arguments(source: Source, opened: int) -> list[tuple[int, int]]:
-    """Return the spans of the arguments of the call whose bracket is at `opened`, as far as they are in reach."""
+def argument_span(source: Source, opened: int, place: int, *, alone: bool) -> tuple[int, int] | None:
+    """Return the span of the argument at `place` in the call whose bracket is at `opened`; None when there is none in reach.
+
+    `alone`: nor when there is another.
+    """
     depth, start = 0, opened + 1
-    found: list[tuple[int, int]] = []
     for match in _PART.compiled.finditer(source.data, opened, opened + _FAR):
         kind = match.lastgroup
         if kind == "open":
             depth += 1
+            if depth > _DEEPEST:
+                return None
         elif kind == "close":
             depth -= 1
             if depth == 0:
-                found.append((start, match.start()))
-                break
+                return (start, match.start()) if place == 0 else None
         elif kind == "comma" and depth == 1:
-            found.append((start, match.start()))
+            if place == 0:
+                return None if alone else (start, match.start())
+            place -= 1
             start = match.end()
-    return found
+    return None
 
 
-def argument(place: int, *, sure: bool = False) -> Reader:
-    """Return a reader of a call's argument (from 0). `sure`: there can only be a password, whatever it looks like."""
+def argument(place: int, *, sure: bool = False, alone: bool = False) -> Reader:
+    """Return a reader of a call's argument (from 0). `sure`: there can only be a password; `alone`: there is no other."""
 
     def read(source: Source, at: int) -> Iterable[Slot]:
         data = source.data
         if at and data[at : at + 1].islower() and (data[at - 1 : at].isalnum() or data[at - 1 : at] == b"_"):
             return ()  # the end of another word
         opened = data.find(b"(", at, at + 40)
-        spans = arguments(source, opened) if opened >= 0 else []
-        if place >= len(spans):
+        span = argument_span(source, opened, place, alone=alone) if opened >= 0 else None
+        if span is None:
             return ()
-        match = _ALONE.compiled.fullmatch(data, *spans[place])
+        match = _ALONE.compiled.fullmatch(data, *span)
         if match is None or not (stands_for_itself if sure else looks_chosen)(match["value"]):
             return ()
-        if b" " in match["value"] and not sure:
+        if (b" " in match["value"] and not sure) or (match["name"] and not is_secret_name(match["name"])):
             return ()
         return [Slot(*match.span("value"), b"", "argument-secret", "argument of a call that takes a secret there")]
 
@@ -117,6 +124,8 @@ def lookup(source: Source, at: int) -> Iterable[Slot]:
     match = _LOOKUP.compiled.match(source.data, at, at + 800)
     if match is None or not is_secret_name(match["name"]) or not looks_chosen(match["value"]):
         return ()
+    if source.data[max(0, at - 3) : at].lower() == b"set":
+        return [Slot(*match.span("value"), match["name"], "argument-secret", "value for a variable")]
     return [Slot(*match.span("value"), match["name"], "default-secret", "used when the variable is not set")]
 
 
@@ -138,10 +147,11 @@ _FIRST, _SECOND, _THIRD = argument(0), argument(1), argument(2)
 _LOGIN, _LAST = argument(1, sure=True), argument(2, sure=True)
 AT: dict[str, Reader] = {
     **dict.fromkeys((
-        "hmac.new(", "pbkdf2(", "pbkdf2sync(", "set_password(", "setpassword(", "withpassword(", ".password(", "setsecret(",
+        "hmac.new(", "pbkdf2(", "pbkdf2sync(",
         "setsecretkey(", "setapikey(", "setsigningkey(", "cookieparser(", "cookiestore(", "hmac256(", "hmac512(",
         "secretkeyspec(", "pbekeyspec(", "fernet(", "aes.new(",
     ), _FIRST),
+    **dict.fromkeys(("set_password(", "setpassword(", "withpassword(", ".password(", "setsecret("), argument(0, alone=True)),
     **dict.fromkeys((
         "jwt.sign(", "jwt.verify(", "jwt.encode(", "jwt.decode(", "jsonwebtoken.sign(", "createhmac(", "createcipheriv(",
         "createdecipheriv(", "createcipher(", "createdecipher(", "signwith(", "aes.encrypt(", "aes.decrypt(",

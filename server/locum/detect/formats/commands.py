@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from locum.detect.formats.judging import is_secret_name, looks_chosen, stands_for_itself
 from locum.detect.formats.model import Expression, Reader, Slot, Source
@@ -22,6 +22,11 @@ _USER_PASSWORD = Expression(
 _FLAG = Expression(
     rb"""(?:\#?[\w-]{0,20}+)(?:[ \t]*=[ \t]*|[ \t]+|["'],[ \t]*)""" + _QUOTED + rb"""(?=["'`\s;|&)\],]|\\[nr]|\\?$)"""
 )
+_NO_CREDENTIAL = frozenset(
+    b"client starting lock idempotency request next page action unit continuation cancellation sync registration".split()
+)
+"""Words before `token` in flags of what is called one and opens nothing."""
+_IS_SECRET = Expression(rb"(?i)(?:password|passwd|passphrase|pass|token|secret|key)s?\Z")
 _FLAG_BEFORE = Expression(rb"(?:^|(?<=[\s\"'`\[(=]))(?P<name>--?[A-Za-z][\w-]{0,40})\Z")
 _TAKES_P = Expression(rb"(?<=\s)(?:-p[ \t]*|--password(?:=|[ \t]+))" + _QUOTED + rb"(?=[\s;|&\"'`)]|\\[nr]|$)")
 _TAKES_P_JOINED = Expression(rb"(?<=\s)(?:-p|--password=)" + _QUOTED + rb"(?=[\s;|&\"'`)]|\\[nr]|$)")
@@ -58,11 +63,9 @@ _PERIOD = b".,:"
 
 def curl(source: Source, at: int) -> Iterable[Slot]:
     """Read `-u user:password` of curl and what speaks like it."""
-    data = source.data
-    command = _COMMAND.compiled.match(data, at, at + _LINE)
     return [
         Slot(*match.span("bare"), b"", RULE, "user and password for curl")
-        for match in _USER_PASSWORD.compiled.finditer(data, at, command.end() if command else at)
+        for match in _in_command(source, at, _USER_PASSWORD)
         if stands_for_itself(match["bare"]) and match["bare"] != match["user"]
     ]
 
@@ -77,10 +80,13 @@ def flag(source: Source, at: int) -> Iterable[Slot]:
     while data[end : end + 1].isalnum() or data[end : end + 1] in {b"-", b"_"}:
         end += 1
     before = _FLAG_BEFORE.compiled.search(data[max(0, at - 40) : end])
+    parts = before["name"].lower().strip(b"-").split(b"-") if before else []
+    if b"token" in parts and not _NO_CREDENTIAL.isdisjoint(parts):
+        return ()
     group, value = _value(after)
     if group == "bare" and b"," in data[end : after.start("bare")]:
         return ()  # the arguments of a call that defines the flag
-    if before is None or not looks_chosen(value.rstrip(_PERIOD)) or not is_secret_name(before["name"].lstrip(b"-")):
+    if before is None or not looks_chosen(value.rstrip(_PERIOD)) or not _IS_SECRET.compiled.search(before["name"]):
         return ()
     return [Slot(*after.span(group), before["name"].lstrip(b"-").replace(b"-", b"_"), RULE, "argument of a command")]
 
@@ -92,17 +98,27 @@ def after_command(expression: Expression, why: str, *, sure: bool = True) -> Rea
         data = source.data
         if at and (data[at - 1 : at].isalnum() or data[at - 1 : at] in {b"_", b"-", b"."}):
             return ()
-        command = _COMMAND.compiled.match(data, at, at + _LINE)
-        match = expression.compiled.search(data, at, command.end() if command else at)
-        if match is None:
-            return ()
-        group, value = _value(match)
-        if not (stands_for_itself if sure else looks_chosen)(value):
-            return ()
-        name = match["name"] if "name" in match.re.groupindex else b""
-        return [Slot(*match.span(group), name.replace(b"-", b"_"), RULE, why)]
+        found: list[Slot] = []
+        for match in _in_command(source, at, expression):
+            group, value = _value(match)
+            name = match["name"] if "name" in match.re.groupindex else b""
+            if (stands_for_itself if sure else looks_chosen)(value) and (sure or not name or is_secret_name(name)):
+                found.append(Slot(*match.span(group), name.replace(b"-", b"_"), RULE, why))
+        return found
 
     return read
+
+
+def _in_command(source: Source, at: int, expression: Expression) -> Iterator[re.Match[bytes]]:
+    """Yield what matches in the command at `at`; what has been looked at once is not looked at again."""
+    key = f"command {id(expression)}"
+    if at < source.done.get(key, 0):
+        return
+    command = _COMMAND.compiled.match(source.data, at, at + _LINE)
+    end = command.end() if command else at
+    source.done[key] = end
+    if source.work.take((end - at) // 16):
+        yield from expression.compiled.finditer(source.data, at, end)
 
 
 def assigned(source: Source, at: int) -> Iterable[Slot]:
@@ -132,10 +148,8 @@ def piped(source: Source, at: int) -> Iterable[Slot]:
 
 def keys_and_values(source: Source, at: int) -> Iterable[Slot]:
     """Read `vault kv put secret/x password=X`, `heroku config:set KEY=X`, `fly secrets set KEY=X`."""
-    data = source.data
-    command = _COMMAND.compiled.match(data, at, at + _LINE)
     found: list[Slot] = []
-    for match in _KEY_VALUE.compiled.finditer(data, at, command.end() if command else at):
+    for match in _in_command(source, at, _KEY_VALUE):
         group, value = _value(match)
         if is_secret_name(match["name"]) and stands_for_itself(value):
             found.append(Slot(*match.span(group), match["name"], RULE, "value for a secret store"))

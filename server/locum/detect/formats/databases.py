@@ -44,6 +44,8 @@ def identified(source: Source, at: int) -> Iterable[Slot]:
     match = _IDENTIFIED.compiled.match(source.data, at, at + 700) or _ORACLE.compiled.match(source.data, at, at + 200)
     if match is None or not stands_for_itself(match["value"]):
         return ()
+    if "quote" not in match.re.groupindex and not _STATEMENT.compiled.search(source.data, max(0, at - 160), at):
+        return ()  # prose
     hashed = match["value"].startswith((b"*", b"$")) and len(match["value"]) > 40
     if hashed:
         return [Slot(*match.span("value"), b"", "password-hash", "hash of a database user's password")]

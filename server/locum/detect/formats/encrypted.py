@@ -14,7 +14,7 @@ Span = tuple[int, int]
 
 _LONGEST = 4 * 1024 * 1024
 """Bytes that one encrypted value may take."""
-_ENC = Expression(rb"ENC\[(?:AES256_GCM|PKCS7|GPG|GKMS|KMS|AES)[^\]\"'\s]*+\]")
+_ENC = Expression(rb"ENC\[(?:AES256_GCM|PKCS7|GPG|GKMS|KMS|AES)[^\[\]\"'\s]*+\]")
 _ENC_ROUND = Expression(rb"ENC\([A-Za-z0-9+/=_-]{16,8000}\)")
 _VAULT = Expression(rb"\$ANSIBLE_VAULT;\d\.\d;AES256?(?:;[\w.-]{1,80})?(?:\r?\n[ \t]*[0-9a-f]{2,200}(?=\r?\n|$))*+")
 _VAULT_ESCAPED = Expression(rb"\$ANSIBLE_VAULT;\d\.\d;AES256?(?:;[\w.-]{1,80})?(?:\\n[0-9a-f]{2,200})++")
@@ -40,12 +40,9 @@ def encrypted_spans(data: bytes, path: str, places: Mapping[str, list[int]] | No
     for anchor, literal, read in _FORMS:
         done = 0
         for at in _all(data, literal) if places is None else places.get(anchor, ()):
-            if not work.take(4):
-                return
-            if at >= done:
-                for span in read(data, at):
-                    yield span
-                    done = max(done, span[1])
+            if at >= done and work.take(4):
+                spans, done = read(data, at)
+                yield from spans
 
 
 def _all(data: bytes, literal: bytes) -> Iterator[int]:
@@ -55,45 +52,50 @@ def _all(data: bytes, literal: bytes) -> Iterator[int]:
         at = data.find(literal, at + len(literal))
 
 
-def _whole(expression: Expression) -> Callable[[bytes, int], list[Span]]:
-    def read(data: bytes, at: int) -> list[Span]:
+Reading = tuple[list[Span], int]
+"""The spans, and how far was read: nothing more is to be found before that."""
+
+
+def _whole(expression: Expression) -> Callable[[bytes, int], Reading]:
+    def read(data: bytes, at: int) -> Reading:
         match = expression.compiled.match(data, at, at + _LONGEST)
-        return [match.span("value" if "value" in match.re.groupindex else 0)] if match else []
+        return ([match.span("value" if "value" in match.re.groupindex else 0)], match.end()) if match else ([], at + 1)
 
     return read
 
 
-def _ansible(data: bytes, at: int) -> list[Span]:
+def _ansible(data: bytes, at: int) -> Reading:
     match = _VAULT_ESCAPED.compiled.match(data, at) or _VAULT.compiled.match(data, at)
-    return [match.span()] if match else []
+    return ([match.span()], match.end()) if match else ([], at + 1)
 
 
-def _armor(data: bytes, at: int) -> list[Span]:
+def _armor(data: bytes, at: int) -> Reading:
     match = _ARMOR.compiled.match(data, at)
     if match is None:
-        return []
+        return [], at + 1
     last = b"-----END " + match["what"] + b"-----"
     end = data.find(last, at, at + _LONGEST)
-    return [(at, end + len(last))] if end >= 0 else []
+    return ([(at, end + len(last))], end) if end >= 0 else ([], at + _LONGEST)
 
 
-def _sealed(data: bytes, at: int) -> list[Span]:
+def _sealed(data: bytes, at: int) -> Reading:
     """Return the values below `encryptedData` in the document that says that it is a SealedSecret."""
     if not _SEALED_KIND.compiled.match(data, at):
-        return []
+        return [], at + 1
     end = data.find(b"\n---", at)
     end = min(len(data) if end < 0 else end, at + _LONGEST)
     start = _SEALED_DATA.compiled.search(data, at, end)
     if start is None:
-        return []
-    return [match.span("value") for match in _SEALED_VALUE.compiled.finditer(data, start.end(), end)]
+        return [], end
+    return [match.span("value") for match in _SEALED_VALUE.compiled.finditer(data, start.end(), end)], end
 
 
-def _sops_keys(data: bytes, at: int) -> list[Span]:
+def _sops_keys(data: bytes, at: int) -> Reading:
     """Return the wrapped data keys in the metadata that SOPS leaves in a file."""
     if at and data[at - 1] not in b"\n\"'{,\t ":
-        return []
-    return [match.span("value") for match in _SOPS_KEY.compiled.finditer(data, at, at + 65536)]
+        return [], at + 1
+    end = at + 65536
+    return [match.span("value") for match in _SOPS_KEY.compiled.finditer(data, at, end)], end
 
 
 def _no_text(data: bytes, work: Work) -> Iterator[Span]:
@@ -111,7 +113,7 @@ def _is_media(keys: list[bytes]) -> bool:
     ) and (b"data" in keys or b"attachments" in keys)
 
 
-_LITERALS: tuple[tuple[bytes, Callable[[bytes, int], list[Span]]], ...] = (
+_LITERALS: tuple[tuple[bytes, Callable[[bytes, int], Reading]], ...] = (
     (b"ENC[", _whole(_ENC)),
     (b"ENC(", _whole(_ENC_ROUND)),
     (b"$ANSIBLE_VAULT;", _ansible),

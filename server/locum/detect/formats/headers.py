@@ -6,19 +6,20 @@ from collections.abc import Iterable
 
 from locum.detect.formats.judging import looks_chosen, stands_for_itself, user_and_password
 from locum.detect.formats.model import Expression, Slot, Source
+from locum.detect.generic import is_code_file
 
 RULE = "authorization-header"
 
 _AUTHORIZATION = Expression(
     rb"""(?i:authorization)\\?["'`]?\]?[ \t]*(?:[:=,]|=>|\()[ \t]*[@$bfru]?\\?["'`]?
     (?P<scheme>(?i:basic|bearer|token|apikey|api-key|key|negotiate|splunk|bot|gho?st|oauth)(?:[ ]|%20)+)?
-    (?P<value>[A-Za-z0-9_.~+/=:@-]{6,4000})(?=\\?["'`,;\s)}]|\\[nr]|$)"""
+    (?P<value>[A-Za-z0-9_.~+/=:@-]{6,4000})(?=\\?["'`,;)}]|\s(?![\w-]{1,20}=)|\\[nr]|$)"""
 )
 _SCHEME = Expression(
     rb"""(?P<scheme>(?i:basic|bearer))(?:[ ]|%20)(?P<value>[A-Za-z0-9_.~+/-]{8,4000}={0,2})(?=["'`,;\s)}\\]|$)"""
 )
 _KEY_HEADER = Expression(
-    rb"""[\w-]{0,40}+\\?["'`]?\]?[ \t]*(?:=>|[:=,])[ \t]*\\?["'`]?
+    rb"""[\w-]{0,40}+\\?["'`]?\]?[ \t]*(?:(?:=>|[:=])[ \t]*\\?["'`]?|,[ \t]*\\?["'`])
     (?P<value>[^\s"'`,;\\(){}<>]{6,2000})(?=\\?["'`,;\s]|\\[nr]|$)"""
 )
 _MADE = Expression(rb"(?=[^0-9]*[0-9]).{16,}")
@@ -28,8 +29,9 @@ _IDENTITY = Expression(rb'(?i:\\?"identitytoken\\?")\s{0,40}:\s{0,40}\\?"(?P<val
 
 def authorization(source: Source, at: int) -> Iterable[Slot]:
     """Read what follows `Authorization`."""
+    before = source.data[at - 1 : at] if at else b""
     match = _AUTHORIZATION.compiled.match(source.data, at, at + 4200)
-    if match is None:
+    if match is None or before.isalnum():
         return ()
     scheme = (match["scheme"] or b"").strip(b" %20").lower()
     value = match["value"]
@@ -67,6 +69,9 @@ def key_header(source: Source, at: int) -> Iterable[Slot]:
     match = _KEY_HEADER.compiled.match(source.data, at, at + 2200)
     if match is None or not looks_chosen(match["value"]):
         return ()
+    quoted = source.data[match.start("value") - 1 : match.start("value")] in {b'"', b"'", b"`"}
+    if not quoted and is_code_file(source.path):
+        return ()  # an expression
     name = source.data[at : at + 40].split(b":")[0].split(b'"')[0].split(b"'")[0].strip()
     return [Slot(*match.span("value"), name if len(name) < 40 else b"", RULE, "key in a header")]
 

@@ -21,8 +21,9 @@ _SECTION = Expression(
 _FLOW = Expression(rb"""["']?(?P<key>[\w./-]{1,253})["']?:\s*["']?(?P<value>[^"',{}\s]{4,4000})""")
 _BLOCK = Expression(rb"[|>][+-]?\d?[ \t]*(?:\#.*)?$")
 _NO_SECRET = Expression(
-    rb"""(?i)(?:.*[._-])?(?:user|user[_-]?name|login|host|hostname|port|db|database|db[_-]?name|region|endpoint|namespace|type
-    |email|url|uri|name|issuer|client[_-]?id|account|bucket|scheme|driver|crt|cert|ca|cacert|pub|public[_-]?key)"""
+    rb"""(?i)(?:.*[._-])?(?:user|login|host|port|db|database|region|end_?point|namespace|type|email|url|uri|[a-z]*name(?:[_-]?in)?|issuer
+    |(?:client|tenant|account|access[_-]?key|key)[_-]?id|account|bucket|scheme|driver|provider|[a-z]*address|crt|cert|ca|cacert|pub
+    |public[_-]?key)"""
 )
 """What else people keep in Secrets; an address may hold a password."""
 _CONFIG_KIND = Expression(rb"""kind["']?:[ \t]*["']?Config["']?[ \t]*,?\r?$""")
@@ -43,8 +44,11 @@ def secret(source: Source, at: int) -> Iterable[Slot]:
         return
     lead = match["lead"]
     indent = len(lead)
+    key = f"secret {indent}"
+    if at < source.done.get(key, 0):
+        return  # another kind in the same mapping
     first = line if b"-" in lead else _first_line(source, line, indent)
-    yield from _sections(source, first, indent)
+    yield from _sections(source, first, indent, key)
 
 
 def _first_line(source: Source, line: int, indent: int) -> int:
@@ -69,7 +73,7 @@ def _first_line(source: Source, line: int, indent: int) -> int:
     return line
 
 
-def _sections(source: Source, first: int, indent: int) -> Iterator[Slot]:
+def _sections(source: Source, first: int, indent: int, key: str) -> Iterator[Slot]:
     """Yield the values below `data` and `stringData` of the mapping that begins at `first`."""
     data, start = source.data, first
     inside = b""
@@ -99,7 +103,7 @@ def _sections(source: Source, first: int, indent: int) -> Iterator[Slot]:
                     yield from _value(source, entry["key"].strip(b"\"'"), end + 1, after, inside)
                 else:
                     yield from _value(source, entry["key"].strip(b"\"'"), *entry.span("rest"), inside)
-        start = after
+        start = source.done[key] = after
 
 
 def _flow(source: Source, start: int, end: int, section: bytes) -> Iterator[Slot]:
@@ -148,6 +152,8 @@ def is_secret(key: bytes, value: bytes, *, encoded: bool) -> bool:
         value = decoded(b"".join(value.split())).strip()
     if _NO_SECRET.compiled.fullmatch(key) and not (b"://" in value and b"@" in value):
         return False
+    if b"\n" in value and not value.startswith(b"-----BEGIN"):
+        return False  # a file of its own, whose text is looked at as such
     return len(value) >= 3 and b"-----BEGIN CERTIFICATE" not in value[:400] and stands_for_itself(value)
 
 

@@ -73,7 +73,7 @@ def literal_parts(source: Source, places: Mapping[str, list[int]], builder: Buil
         match = None if inside else named.match(data, at, at + 240)
         if match is not None:
             start = match.end()
-        elif inside or data.find(b"\\", at, at + _NEAR) >= 0:
+        elif (inside or data.find(b"\\", at, at + _NEAR) >= 0) and source.work.take(16):
             start = _opening(data, at, max(done, at - _BACK))
         else:
             continue
@@ -84,7 +84,7 @@ def literal_parts(source: Source, places: Mapping[str, list[int]], builder: Buil
 def _opening(data: bytes, at: int, low: int) -> int:
     """Return where the nearest quote before `at` stands that is not escaped, on this line or one that goes on in it."""
     end = at
-    for _ in range(64):
+    for _ in range(16):
         end = max(data.rfind(b'"', low, end), data.rfind(b"'", low, end), data.rfind(b"`", low, end))
         if end < 0:
             return -1

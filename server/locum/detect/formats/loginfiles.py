@@ -90,8 +90,11 @@ def hash_after_user(source: Source, at: int) -> Iterable[Slot]:
     if data[at - 1 : at] == b"$":
         at -= 1
     match = _HASHED.compiled.match(data, at, at + 300)
-    if match is None or not _USER_BEFORE.compiled.search(data[max(0, at - 66) : at]):
+    before = data[max(0, at - 120) : at]
+    if match is None or not _USER_BEFORE.compiled.search(before, max(0, len(before) - 66)):
         return ()
+    if before[before.rfind(b"\n") + 1 :].lstrip()[:1] in {b"#", b";"}:
+        return ()  # an example in a comment
     return [Slot(*match.span("value"), b"", "password-hash", "hash after a user's name")]
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-UNITS = 200_000
-"""Units of work (an anchor that is looked at, a line, a token) that any text may cost; long ones may cost more in proportion."""
+UNITS = 400_000
+"""Units of work (some bytes that an expression looks at, a line, a token) that any text may cost, about a microsecond each; long
+texts may cost more in proportion."""
 ROOM = 64 * 1024
 """Bytes of derived text that any text may give, besides as many as it has itself."""
 GAP = b"\n" + b" " * 62 + b"\n"
@@ -41,7 +42,7 @@ class Work:
     @classmethod
     def for_text(cls, data: bytes) -> Work:
         """Return what is enough for any honest text of this length."""
-        return cls(UNITS + len(data) // 8)
+        return cls(UNITS + len(data) // 4)
 
     def take(self, units: int = 1) -> bool:
         """Use up units; False when there are none left."""

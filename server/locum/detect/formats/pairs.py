@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from locum.detect.formats.judging import is_secret_name, looks_chosen
 from locum.detect.formats.markup import pair
 from locum.detect.formats.model import Expression, Slot, Source
+from locum.detect.generic import is_code_file
 
 RULE = "named-value"
 
@@ -49,6 +50,8 @@ def named(source: Source, at: int) -> Iterable[Slot]:
     after = _GO_ON.compiled.match(data, end, end + 3000)
     if after is not None:
         group = next(group for group in ("double", "single", "bare") if after[group] is not None)
+        if group == "bare" and is_code_file(source.path):
+            return ()  # an expression
         return [Slot(*after.span(group), name, RULE, "value beside its name")] if looks_chosen(after[group]) else ()
     low = max(0, at - 1600)
     window = data[low:end]
