@@ -7,7 +7,7 @@ What is left in doubt is `low`: a hint in an editor, never a failed scan.
 
 from __future__ import annotations
 
-from locum.detect.checks import is_placeholder
+from locum.detect.checks import entropy, is_placeholder
 from locum.detect.finding import Confidence
 from locum.detect.names import GETTERS, words
 from locum.detect.values import is_code, is_hex, is_plain, is_sequence, is_uuid, looks_made, names_itself, randomness
@@ -160,7 +160,14 @@ def _secret(name: bytes, value: bytes, *, bare: bool) -> Judgement | None:
         )
     if looks_made(value):
         return ("medium", "looks random") if strong and len(value) >= 12 and not bare else ("low", "looks random")
-    if strong and not bare and _MIXED.search(value) and randomness(value) >= 0.0:
+    if (
+        strong
+        and not bare
+        and len(value) >= 10
+        and _MIXED.search(value)
+        and randomness(value) >= 0.0
+        and entropy(value) >= 2.5
+    ):
         return "low", "letters and digits"
     return None
 

@@ -31,7 +31,7 @@ _NO_SECRET = lazy(
     rb"""(?xs)
     [A-Za-z][a-z]*+(?:[ ._/:-][A-Za-z][a-z]*+)*+ | [A-Z]++(?:[_.-][A-Z]++)*+   # my-secret, SOME_NAME
     | [A-Za-z][a-z]++(?:[A-Z][a-z]++)++   # getToken, SecretBytes
-    | [\^~<>=v]*\d+(?:\.\d+)+\S* | \d{4}-\d\d-\d\d\S* | -?\d+   # versions, days
+    | [\^~<>=v]*\d+(?:\.\d+)+\S{0,40} | \d{4}-\d\d-\d\d\S* | -?\d+   # versions, days
     | .*[\x00-\x1f\x7f].*
     """
 )
