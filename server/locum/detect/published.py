@@ -11,7 +11,8 @@ _LENGTHS = frozenset((20, 32, 39, 40, 88))
 _HASHES = """
 # AWS's documentation: the key pair of its examples.
 1a5d44a2dca19669 78314b11be2e5815
-# Firebase's Android SDK: keys of its tests and samples.
+# Firebase's SDKs: keys of their tests and samples.
+3f370c9dd8225c63 e4a5542bb7fd7b67 f56e323494a6ffc2
 0b476bdf9acf2123 2037abcaffb2b777 27a9a42931dff7eb 37f8f09bdf12c2f2 49f777db995e8260
 4c98242dcadc8b29 6ca6473b42d9c17e 8731261cb72d8626 a19f89ab3555eac1 dc0fcf046c61640c
 ea9bb1082cf95663 eb540d2b6ee2a0a4
