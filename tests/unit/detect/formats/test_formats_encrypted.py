@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from format_cases import Case, cases, places
-from unit.detect.detect_cases import SEEDS
 
 from locum.detect import formats
+from unit.detect.detect_cases import SEEDS
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from format_cases import Case, cases, slots
 
 from locum.detect import formats
-from locum.detect.pack import Rule, rule_of
-from locum.detect.rulefile import read_blocks
+from locum.detect.pack import Pack, Rule
 from unit.detect.detect_cases import SEEDS
 
 CASES = cases("slots.txt")
-RULES = {block["id"]: rule_of(block) for block in read_blocks(formats.RULES)}
+PACK = Pack.built_in().rules
+RULES = {name: PACK[name] for name in re.findall(r"(?m)^\[([a-z-]+)\]", formats.RULES)}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
