@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from locum.detect.candidate import Candidate
@@ -31,10 +32,21 @@ _ASSIGNED_USER = 300
 
 
 def without_overlaps(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Keep the best of those that overlap: the specific before the generic, the surer, the longer, the earlier."""
+    """Keep the best of those that overlap: the specific before the generic, the surer, the longer, the earlier.
+
+    What a format's reader found in its place (by a rule without anchors) is the vendor's where one knows the value, and as
+    sure as either says.
+    """
+    candidates = list(candidates)
+    places = {(c.start, c.end): c for c in candidates if not c.rule.anchors}
+    if places:
+        candidates = [_in_its_place(c, places.get((c.start, c.end))) for c in candidates]
     order = sorted(
-        candidates, key=lambda c: (c.rule.generic, -_RANK[c.confidence], c.start - c.end, c.start, c.rule.id)
-    )
+        candidates,
+        key=lambda c: (
+            c.rule.generic, c.confidence == "low", not c.rule.anchors, -_RANK[c.confidence], c.start - c.end, c.start, c.rule.id,
+        ),
+    )  # fmt: skip
     kept: list[Candidate] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -47,6 +59,13 @@ def without_overlaps(candidates: Iterable[Candidate]) -> list[Candidate]:
             ends.insert(place, candidate.end)
             kept.append(candidate)
     return sorted(kept, key=lambda candidate: candidate.start)
+
+
+def _in_its_place(candidate: Candidate, place: Candidate | None) -> Candidate:
+    """Return a vendor's candidate, as sure as the place makes it that a format's reader says is one for credentials."""
+    if place is None or candidate.rule.generic or _RANK[candidate.confidence] >= _RANK[place.confidence]:
+        return candidate
+    return replace(candidate, confidence=place.confidence, why=(*candidate.why, *place.why))
 
 
 def findings(
