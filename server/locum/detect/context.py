@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MOST = 4
 """Values that are looked at after one word."""
 _WIDEST = 1024
-_STARTS = lazy(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++|(?<=[\s\"'`=:])[-+/.$]")
+_STARTS = lazy(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++|(?<=[\s\"'`=:])[-+/.$*\[]")
 """A value begins as a word does, or with a sign of its alphabet right behind what assigns it."""
 _CREDENTIAL = (
     rb"key|token|secret|auth|pass|pwd|cred|bearer|api|access|client|app|bot|pat|private|webhook|account|signature"

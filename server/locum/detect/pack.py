@@ -147,7 +147,7 @@ def _fields(block: Block) -> dict[str, Any]:
     if "token" in block:
         regex = bounded(block["token"])
     elif "near" in block:
-        regex = bounded(block.get("value", ""))
+        regex = bounded(block.get("value", ""), context=True)
         near, confidence = int(_number(block, "gap", GAP)), block.get("confidence", "medium")
     else:
         regex = after_escapes(expanded(block.get("regex", "")))

@@ -48,8 +48,10 @@ ASSIGNED = r"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}+
 BEFORE = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
 """No word goes on into a token from the left; an escaped line end is no word."""
 _NOT_BEFORE = re.compile(r"\A(\(\?<!\[[^\]]*A-Z[^\]]*\]\))")
+_LAST_CLASS = re.compile(r"\[([^\]]+)\](?:\{[0-9,]+\}\+?)?\)?$")
 _SHAPE = re.compile(r"\{([a-z]\w*)(?::(\d+)(?:-(\d+))?)?\}")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_:/@=~-]|\\[.-]|\[ \])+(?![*+?]|\{\d)")
+_INDENTS = frozenset(" \t")
 _HEAD = re.compile(r"\[([^\]]*)\] *(.*)")
 _FIELDS = frozenset(
     "anchors regex token near value gap name url about service severity confidence check entropy span lookback generic".split()  # noqa: SIM905 - reads better
@@ -68,7 +70,7 @@ def read_blocks(text: str) -> Iterator[Block]:
     block: Block = {}
     field = ""
     for line in text.splitlines():
-        if line[:1] in {" ", "\t"} and field:
+        if line[:1] in _INDENTS and field:
             block[field] += "\n" + line.strip()
             continue
         field = ""
@@ -106,7 +108,10 @@ def identity(block: str) -> tuple[str, tuple[str, ...]]:
     for field in ("\nanchors:", "\nnear:", "\ntoken:"):
         at = block.find(field)
         if at >= 0:
-            written = block[at + len(field) : block.find("\n", at + 1) % (len(block) + 1)].strip()
+            end = block.find("\n", at + 1) % (len(block) + 1)
+            while block[end + 1 : end + 2] in _INDENTS:
+                end = block.find("\n", end + 1) % (len(block) + 1)
+            written = block[at + len(field) : end].strip()
             return name[1:], _words(beginning(written) if field == "\ntoken:" else written)
     return name[1:], ()
 
@@ -126,11 +131,18 @@ def after_escapes(regex: str) -> str:
     return _NOT_BEFORE.sub(r"(?:\1|(?<=\\\\[nrt]))", regex, count=1)
 
 
-def bounded(value: str) -> str:
-    """Add word boundaries to the expression of a token."""
-    last = _SHAPE.search(value, value.rfind("{")) if value.endswith("}") else None
-    more = {"b64u": "_-", "word": "_", "b64": "+/="}.get(last[1], "") if last else ""
-    return f"{BEFORE}(?P<value>{expanded(value)})(?![0-9A-Za-z{more}])"
+def bounded(value: str, *, context: bool = False) -> str:
+    """Add boundaries to the expression of a token: what its last class may hold does not go on behind it.
+
+    In a context rule a value of a class with `-` does not begin behind one either: it would be the end of something longer.
+    """
+    regex = expanded(value)
+    last = _LAST_CLASS.search(regex)
+    held = last[1] if last else ""
+    more = "".join(sign for sign in "_+/=" if sign in held) + "=" * ("/" in held and "=" not in held)
+    hyphen = "-" * (held[:1] == "-" or held[-1:] == "-")
+    before = BEFORE.replace("_]", "_-]") if context and hyphen else BEFORE
+    return f"{before}(?P<value>{regex})(?![0-9A-Za-z{more}{hyphen}])"
 
 
 def beginning(token: str) -> str:

@@ -102,12 +102,12 @@ def github_body(source: random.Random) -> str:
     return body + checksum(body)
 
 
-def checksum(body: str) -> str:
-    """Return what GitHub puts after a token's random part."""
+def checksum(body: str, digits: str = _BASE62) -> str:
+    """Return what GitHub puts after a token's random part: its CRC-32 in base 62, written in these digits."""
     number, check = zlib.crc32(body.encode()), ""
     for _ in range(6):
         number, digit = divmod(number, 62)
-        check = _BASE62[digit] + check
+        check = digits[digit] + check
     return check
 
 
