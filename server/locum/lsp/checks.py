@@ -21,6 +21,7 @@ from locum.lsp.projects import declared_names, project_of, scanner
 from locum.lsp.remarks import Remark, about_manifest, about_references
 from locum.refs.manifest import FILE_NAME
 from locum.workspace.project import Project
+from locum.workspace.walk import Skipped
 
 if TYPE_CHECKING:
     from locum.detect.rescan import Scanned
@@ -61,6 +62,8 @@ class Check:
     """Not all of the text was looked at, or not all is shown."""
     scanned: Scanned | None = None
     """What the scan after the next edit begins with."""
+    on_disk: bool = False
+    """It is a file as it is stored, which nobody has open."""
 
     def at(self, start: int, end: int) -> list[Found]:
         """Return the findings that touch `[start, end]` (offsets)."""
@@ -82,6 +85,20 @@ def look(snapshot: Snapshot, budget: float | None, before: Scanned | None = None
         if not any(other.start < max(item.end, item.start + 1) and item.start < other.end for other in found)
     )  # fmt: skip
     return Check(snapshot, found, tuple(islice(told, MAX_REMARKS)), truncated, scanned)
+
+
+def look_at_file(path: Path, uri: str) -> Check | None:
+    """Check a file on the disk as it is; None when it is no text, or its manifest is broken."""
+    try:
+        report = scanner().scan_file(path)
+    except LocumError:
+        return None
+    if isinstance(report, Skipped):
+        return None
+    source = report.source
+    snapshot = Snapshot(uri, (-1, 0), 0, "", str(path), source.text, tuple(source.starts) if report.findings else (0,))
+    found = tuple(_placed(snapshot, report.findings))
+    return Check(snapshot, found, (), report.truncated, on_disk=True)
 
 
 def place_of(snapshot: Snapshot) -> tuple[str, Project]:

@@ -63,7 +63,7 @@ def found_diagnostic(
         code_description=types.CodeDescription(href=url) if url else None,
         source=SOURCE,
         related_information=_related(check, found, encoding) if related else None,
-        data={"fingerprint": finding.fingerprint, "rule": finding.rule, "origin": origin(check.snapshot.uri)},
+        data={"fingerprint": finding.fingerprint, "rule": finding.rule, "origin": _origin(check)},
     )
 
 
@@ -73,6 +73,10 @@ def origin(uri: str) -> str:
     if scheme in _CHATS:
         return "agent"
     return "history" if scheme in _OLD_VERSIONS else "editor"
+
+
+def _origin(check: Check) -> str:
+    return "disk" if check.on_disk else origin(check.snapshot.uri)
 
 
 def _related(check: Check, found: Found, encoding: PositionEncoding) -> list[types.DiagnosticRelatedInformation] | None:

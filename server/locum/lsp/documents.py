@@ -122,6 +122,11 @@ class Document(TextDocument):
 class Documents(Workspace):
     """The workspace's documents. What is not open does not exist here: nothing is read from the disk."""
 
+    @property
+    def columns(self) -> PositionEncoding:
+        """The unit of the client's columns."""
+        return cast("PositionEncoding", getattr(self.position_encoding, "value", self.position_encoding))
+
     def open_document(self, uri: str) -> Document | None:
         """Return an open document."""
         return cast("Document | None", self._text_documents.get(unquote(uri)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lsprotocol import types
 
 from locum.lsp import transport
-from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases, notebooks
+from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases, notebooks, workspace
 from locum.lsp.protocol import LocumServer
 
 
@@ -24,6 +24,7 @@ def initialize(ls: LocumServer, params: types.InitializeParams) -> None:
     documents.take_folders(params)
     if ls.session.client.pulls_diagnostics:
         diagnostics.register_pull(ls)
+        workspace.register_pull(ls)
 
 
 def run() -> int:

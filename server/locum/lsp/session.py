@@ -39,6 +39,8 @@ class Session:
         self.client = Client()
         self.on_checked: Callable[[Check], None] = lambda _: None
         """Told of every check that is current when it is done."""
+        self.on_files_changed: Callable[[bool], None] = lambda _: None
+        """Told when files on the disk may be other ones; True when other rules may hold for all of them."""
         self.broker_thread = ThreadPoolExecutor(1, thread_name_prefix="broker")
         """Calls to the broker, one at a time; they may wait for a keyring's own dialog."""
         self.quick_thread = ThreadPoolExecutor(1, thread_name_prefix="quick")
@@ -68,6 +70,10 @@ class Session:
         assert self._server is not None
         return self._server
 
+    def load_rules(self) -> None:
+        """Load the rules before the first document needs them, off the loop."""
+        self._long_thread.submit(_load_rules)
+
     # -- checks -----------------------------------------------------------------------------------------------
 
     def text_changed(self, uri: str) -> None:
@@ -78,7 +84,8 @@ class Session:
             asyncio.get_running_loop().call_soon(self._check_wanted, uri)
 
     def closed(self, uri: str) -> None:
-        """Forget a document."""
+        """Forget a document: from now on its file counts."""
+        self.on_files_changed(False)
         self._checks.pop(uri, None)
         self._wanted.discard(uri)
         self._slow.discard(uri)
@@ -95,6 +102,7 @@ class Session:
     def check_all(self) -> None:
         """Ask for a check of every open document."""
         self._round += 1
+        self.on_files_changed(True)
         for document in self.server.documents.open_documents():
             self._checks.pop(document.uri, None)
             self.text_changed(document.uri)
@@ -182,3 +190,9 @@ def _timed_look(snapshot: Snapshot, before: Scanned | None) -> tuple[Check, floa
     started = time.perf_counter()
     check = look(snapshot, BUDGET, before)
     return check, time.perf_counter() - started
+
+
+def _load_rules() -> None:
+    from locum.detect.engine import default_engine
+
+    default_engine()

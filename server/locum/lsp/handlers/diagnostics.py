@@ -39,7 +39,7 @@ async def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> typ
     """Answer a pull; "unchanged" when nothing is new since the result that the client names."""
     check = await ls.session.checked(params.text_document.uri)
     items = diagnostics(ls, check) if check is not None else []
-    result = _result_id(items)
+    result = result_id(items)
     if params.previous_result_id == result:
         return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result)
     return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
@@ -48,7 +48,7 @@ async def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> typ
 def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
     """Say everything that a check found, in the order of the text."""
     document = ls.documents.open_document(check.snapshot.uri)
-    encoding = document.encoding if document is not None else "utf-16"
+    encoding = document.encoding if document is not None else ls.documents.columns
     client = ls.session.client
     pages = _pages() if check.found and client.code_descriptions else {}
     said = [
@@ -71,7 +71,7 @@ def _pages() -> dict[str, str]:
     return {name: rule.url for name, rule in default_engine().rules.items()}
 
 
-def _result_id(items: list[types.Diagnostic]) -> str:
+def result_id(items: list[types.Diagnostic]) -> str:
     """Name a result by all that it says and where."""
     said = [
         (

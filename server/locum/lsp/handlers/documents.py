@@ -65,9 +65,12 @@ def taken_back(ls: LocumServer, uri: str) -> None:
 
 
 @guard
-def files_changed(ls: LocumServer, params: types.DidChangeWatchedFilesParams) -> None:  # noqa: ARG001 - LSP's signature
-    """Files changed on the disk: projects may have new manifests."""
-    look_anew(ls)
+def files_changed(ls: LocumServer, params: types.DidChangeWatchedFilesParams) -> None:
+    """Files changed on the disk: projects may have new manifests, and files other secrets."""
+    if not params.changes or any(change.uri.endswith("/" + FILE_NAME) for change in params.changes):
+        look_anew(ls)
+    else:
+        ls.session.on_files_changed(False)
 
 
 @guard

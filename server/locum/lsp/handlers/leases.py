@@ -10,6 +10,7 @@ from typing import Any
 from lsprotocol import types
 
 from locum.errors import LocumError
+from locum.lsp.handlers.workspace import watch_files
 from locum.lsp.protocol import LocumServer, guard
 
 METHOD = "locum/leases"
@@ -25,21 +26,16 @@ def register(server: LocumServer) -> None:
 
 @guard
 def ready(ls: LocumServer, params: types.InitializedParams) -> None:  # noqa: ARG001 - LSP's signature
-    """The client is ready: watch the broker, ask where we are to ask, load the rules."""
+    """The client is ready: watch broker and files, ask where we are to ask, load the rules."""
     from locum.lsp.handlers.approvals import start_asking
 
     loop = asyncio.get_running_loop()
     threading.Thread(target=_watch, args=(ls, loop), daemon=True, name="lease-watcher").start()
     if ls.session.client.approvals == "server":
         start_asking(ls, loop)
-    loop.call_soon(_load_rules)
-
-
-def _load_rules() -> None:
-    """Load the rules after `initialize` is answered and before the first document needs them."""
-    from locum.detect.engine import default_engine
-
-    default_engine()
+    ls.session.load_rules()
+    watching = loop.create_task(watch_files(ls))
+    watching.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 def _watch(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
