@@ -23,6 +23,7 @@ from typing import Any
 
 import detect_cases as cases
 
+from locum.detect.candidate import IN_URL
 from locum.detect.pack import Rule
 from locum.detect.rulefile import BEFORE
 
@@ -357,6 +358,6 @@ TEMPLATES = {
     "generic-secret": 'token = "[[{alnum:24}]]"\n',
     "generic-password": "db_pass{_}word: '[[{alnum:14}]]'\n",
     "secret-in-text": "the to{_}ken is [[{alnum:32}]]\n",
-    "url-password": "postgres://shop:[[{pw}]]@db.internal:5432/shop\n",
+    IN_URL: "postgres://shop:[[{pw}]]@db.internal:5432/shop\n",
 }
 """Texts for rules whose values are told by their place alone."""
