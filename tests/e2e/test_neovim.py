@@ -121,6 +121,71 @@ def test_a_file_of_a_type_that_neovim_does_not_know_is_checked_too(editor: Edito
     assert nvim.wait(DIAGNOSTICS)[0][0] == "github-pat"
 
 
+def test_what_belongs_together_is_shown_and_follows_the_typing(editor: Editor) -> None:
+    token = github_token()
+    path = editor.home.project / "app.py"
+    filler = "".join(f"def function_{number}(argument):\n    return argument  # 😋\n\n" for number in range(600))
+    path.write_text(f'A = "{token}"  # 😋\n{filler}B = "😋", "{token}"\n')
+    nvim = editor.open(path)
+    related = (
+        "return vim.tbl_map(function(d) local r = (d.user_data.lsp.relatedInformation or {})[1];"
+        " return { d.lnum, d.col, d.message, r and r.message or '', r and r.location.range.start.line or -1 } end,"
+        " vim.diagnostic.get(0))"
+    )
+    first, second = nvim.wait(f"local all = (function() {related} end)(); return #all == 2 and all")
+    assert (first[0], first[1], first[3], first[4]) == (0, 5, "The same value", 1801)
+    assert (second[0], second[1], second[3], second[4]) == (1801, len('B = "😋", "'.encode()), "The same value", 0)
+    assert "checksum ok" in first[2]
+
+    nvim.keys("gg10Gofoo = 1<Esc>")  # a line more between them
+    first, second = nvim.wait(
+        f"local all = (function() {related} end)(); return #all == 2 and all[1][5] == 1802 and all"
+    )
+    assert (second[0], second[4]) == (1802, 0)
+    nvim.keys("ggdd")
+    nvim.wait(
+        f"local all = (function() {related} end)(); return #all == 1 and all[1][4] == '' and all[1][1] == 1801 and all"
+    )
+
+    shown = nvim.lua(
+        "vim.api.nvim_win_set_cursor(0, { 1802, 14 }); local buffer = vim.diagnostic.open_float();"
+        " return buffer and table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), '\\n') or 'nothing is shown'"
+    )
+    assert "GitHub personal access token" in shown
+    assert "github-pat" in shown
+    assert token not in shown
+    nvim.close()
+    editor.transcript.assert_only_document_text_holds(token)
+
+
+def test_a_commit_message_and_a_diff_are_checked(editor: Editor) -> None:
+    token = github_token()
+    (editor.home.project / ".git").mkdir()
+    path = editor.home.project / ".git/COMMIT_EDITMSG"
+    path.write_text(f"fix: token\n\n# Changes:\ndiff --git a/a.py b/a.py\n@@ -1 +1 @@\n-a = '{token}'\n+a = None\n")
+    nvim = editor.open(path)
+    assert nvim.lua("return vim.bo.filetype") == "gitcommit"
+    ((code, message, _),) = nvim.wait(DIAGNOSTICS)
+    assert code == "github-pat"
+    assert "history keeps it" in message
+
+
+def test_the_manifest_is_checked_as_it_is_written(editor: Editor) -> None:
+    path = editor.home.project / "locum.toml"
+    path.write_text("[secrets.STRIPE_API_KEY]\ndescripton = 'x'\n")
+    (editor.home.project / "app.py").write_text('key = "locum://STRIPE_APIKEY"\n')
+    nvim = editor.open(path)
+    ((code, message, _),) = nvim.wait(DIAGNOSTICS)
+    assert code == "bad-manifest"
+    assert "did you mean description?" in message
+    nvim.keys("gg2Gdd")
+    nvim.wait("return #vim.diagnostic.get(0) == 0")
+    nvim.keys(":edit! app.py<CR>")
+    ((code, message, _),) = nvim.wait(DIAGNOSTICS)
+    assert code == "unknown-reference"
+    assert "did you mean STRIPE_API_KEY?" in message
+
+
 @pytest.mark.parametrize("decision", ["Allow", "Deny"])
 def test_neovim_asks_for_a_task_that_has_no_terminal(editor: Editor, decision: str) -> None:
     value = canary()
