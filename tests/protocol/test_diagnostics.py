@@ -167,3 +167,37 @@ def test_after_edits_a_document_is_seen_as_if_it_were_new(client: Client) -> Non
 
 def what(said: Json) -> tuple[Any, ...]:
     return said["range"], said["code"], said["message"], said["severity"], [line for _, line, _ in related(said)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_related_places_are_exact_in_every_encoding(vault_home: Home, encoding: str) -> None:
+    capabilities = deepcopy(RICH)
+    capabilities["general"]["positionEncodings"] = [encoding]
+    client, token = Client(vault_home, capabilities), github_token()
+    uri = client.open("app.py", f'é = "漢😋", "{token}"  # 😋\n"😋" + "{token}"\n')
+    said = client.diagnostics(uri)
+    assert client.encoding == encoding
+    assert [client.text_at(uri, item["range"]) for item in said] == [token, token]
+    places = [item["relatedInformation"][0]["location"]["range"] for item in said]
+    assert places == [said[1]["range"], said[0]["range"]]
+    client.close()
+
+
+def test_no_message_holds_a_byte_of_a_value(client: Client) -> None:
+    """Pairs, equals, old lines of diffs, names beside values, cells of the vault's file: whatever is said, no value is."""
+    tokens = [github_token() for _ in range(4)]
+    values = [canary() for _ in range(3)]
+    (client.home.project / "stored.py").write_text(f'a = "{tokens[3]}"\nb = "{tokens[3]}"\n')
+    texts = {
+        "a.py": f'a = "{tokens[0]}"\nb = "{tokens[0]}"\n{tokens[1]} = "{values[0]}"\napi_key = "{values[1]}"\n',
+        "b.patch": f'-password = "{values[1]}"\n+token = "{tokens[2]}"\n',
+        "c.yaml": f"{tokens[2]}: locum://{values[2]}\nref: locum://{tokens[1]}\n",
+        "locum.toml": f'[secrets.{values[2]}]\nsource = "{values[0]}"\n[tasks.t]\nsecrets = ["{tokens[1]}"]\n',
+    }
+    for name, text in texts.items():
+        for item in client.diagnostics(client.open(name, text, "")):
+            client.actions(client.open(name, text, ""), item)
+    client.request("workspace/diagnostic", {"previousResultIds": []})
+    for value in (*(token[4:] for token in tokens), *values[:2]):
+        for part in range(len(value) - 8):
+            assert value[part : part + 8].encode() not in client.received

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+_QUOTED = re.compile(r"(['\"]).*\1(?= )")
+"""What the message of a reference's problem begins with."""
 
 
 class Reader:
@@ -91,7 +93,7 @@ class Reader:
         try:
             reference = parse(text)
         except ReferenceProblem as problem:
-            self._fail(key, f'source is neither "local" nor a reference: {problem.message}', inner=(name,))
+            self._fail(key, f'source is neither "local" nor a reference: {_unquoted(problem)}', inner=(name,))
         if reference.is_declared:
             message = 'source says where the value is: "local" or a native reference, not a locum:// name'
             self._fail(key, message, inner=(name,))
@@ -127,7 +129,7 @@ class Reader:
             try:
                 reference = parse(text)
             except ReferenceProblem as problem:
-                self._fail(key, problem.message, inner=place)
+                self._fail(key, _unquoted(problem), inner=place)
             if reference.is_declared and reference.name not in declared:
                 near = nearest(reference.name, declared)
                 self._fail(
@@ -202,3 +204,8 @@ class Reader:
     def _fail(key: Place, message: str, hint: str = "", inner: Place = (), *, on_key: bool = False) -> NoReturn:
         shown = ".".join(part for part in key if isinstance(part, str))
         raise ManifestProblem(message, key=shown, hint=hint, place=(*key, *inner), on_key=on_key)
+
+
+def _unquoted(problem: ReferenceProblem) -> str:
+    """Say what is wrong with a reference without showing it: somebody may have put a value there."""
+    return _QUOTED.sub("this", problem.message, count=1)
