@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _MOST = 4
 """Values that are looked at after one word."""
-_WIDEST = 1024
+WIDEST = 1024
 _STARTS = lazy(rb"(?<![0-9A-Za-z_])[0-9A-Za-z_]++|(?<=[\s\"'`=:])[-+/.$*\[]")
 """A value begins as a word does, or with a sign of its alphabet right behind what assigns it."""
 _CREDENTIAL = (
@@ -36,9 +36,9 @@ def values_near(rule: Rule, data: bytes, anchor: int, anchor_end: int) -> Iterab
         start = word.start()
         if data[start - 1 : start] == b"#":
             continue  # a commit or a digest behind a package's address
-        value = match(data, start, start + _WIDEST)
+        value = match(data, start, start + WIDEST)
         if value is None and data[start - 1 : start] == b"\\":
-            value = match(data, start + 1, start + _WIDEST)  # the n of an escaped line end
+            value = match(data, start + 1, start + WIDEST)  # the n of an escaped line end
         if value is not None:
             found.append(value.span(rule.group))
             if len(found) == _MOST:

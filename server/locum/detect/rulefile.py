@@ -48,7 +48,7 @@ ASSIGNED = r"""[\w.$-]{0,40}+["'`]?\]?[ \t]{0,12}+
 BEFORE = r"(?:(?<![0-9A-Za-z_])|(?<=\\[nrt]))"
 """No word goes on into a token from the left; an escaped line end is no word."""
 _NOT_BEFORE = re.compile(r"\A(\(\?<!\[[^\]]*A-Z[^\]]*\]\))")
-_LAST_CLASS = re.compile(r"\[([^\]]+)\](?:\{[0-9,]+\}\+?)?\)?$")
+_LAST_CLASS = re.compile(r"\[([^\]]+)\](?:\{[0-9,]+\}\+?)?(?:=\?|=\{[0-9,]+\}|\)\??|\?)*$")
 _SHAPE = re.compile(r"\{([a-z]\w*)(?::(\d+)(?:-(\d+))?)?\}")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_:/@=~-]|\\[.-]|\[ \])+(?![*+?]|\{\d)")
 _INDENTS = frozenset(" \t")

@@ -251,7 +251,7 @@ def near_misses(rule: Rule) -> Iterator[tuple[str, Sample]]:
                     break
         prefix = next((anchor for anchor in rule.anchors if value.lower().startswith(anchor.encode())), "")
         if prefix and not rule.near:
-            yield "another prefix", short.with_value(value[: len(prefix) - 1] + b"~" + value[len(prefix) :])
+            yield "another prefix", short.with_value(value[: len(prefix) - 1] + b"!" + value[len(prefix) :])
             rest = len(value) - len(prefix)
             yield "words", short.with_value(value[: len(prefix)] + (b"your-secret-key-here-" * (rest // 20 + 1))[:rest])
         if least == most and value[-2:].isalnum():
