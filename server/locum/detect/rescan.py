@@ -8,10 +8,9 @@ reach is written down here, and a property test holds this module to it. Pure.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from heapq import merge
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from locum.detect.engine import Engine
 
 REACH = 2048
-"""Bytes. No match of an ordinary rule or reader over several lines, with all that it asks of its surroundings, is longer; lines
-are always looked at as a whole."""
+"""Bytes. No match over several lines, with all that it asks of its surroundings, is longer, but for what begins with one of
+`FAR`. Lines are always looked at as a whole."""
 _LINE = 4096
 """Bytes. A text with longer lines near the edit is scanned as a whole."""
 _SMALL = 16 * 1024
@@ -35,7 +34,6 @@ _MOST_CHANGED = 16 * 1024
 _MOST_FOUND = 300
 """Findings. From some more on the engine's own limits count, and they count over the whole text."""
 _CHUNK = 64 * 1024
-_LONGEST_ANCHOR = 64
 
 _LINE_BY_LINE = re.compile(
     r"""(?xi) (?: \. (?: pyi?w? | [cm]?[jt]sx? | go | rs | rb | java | kts? | scala | groovy | swift | cc? | hh? | [ch]pp | cs
@@ -44,8 +42,9 @@ _LINE_BY_LINE = re.compile(
 )
 """Paths of texts in which a line means the same wherever it stands. In others (YAML, JSON, XML, notebooks, login files, those
 of unknown kind) something far away may say what a place means."""
-_FAR = (
-    b"-----BEGIN ", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops:", b'sops": {', b'"encrypted_data"', b"secure:", b'secure":',
+FAR = (
+    b"-----BEGIN ", b"PuTTY-User-Key", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops:", b'sops": {', b'"encrypted_data"',
+    b"secure:", b'secure":',
 )  # fmt: skip
 """What keys and encrypted values over many lines begin with."""
 _WRAPPED = re.compile(rb"[A-Za-z0-9+/_=-]{60}")
@@ -107,7 +106,7 @@ def _from_window(engine: Engine, before: Scanned, data: bytes, budget: float | N
         return None
     change = _changed(before.data, data)
     items = list(_items(known))
-    zone = _zone(engine, items, data, change)
+    zone = _zone(items, data, change)
     if zone is None:
         return None
     low, high = _line_start(data, zone[0] - REACH), _line_end(data, zone[1] + REACH)
@@ -156,20 +155,11 @@ def _merged(
     return ScanResult(findings, suppressed=tuple(Suppressed(*item) for item in items if item.mechanism))
 
 
-def _zone(engine: Engine, items: list[_Item], data: bytes, change: _Change) -> tuple[int, int] | None:
+def _zone(items: list[_Item], data: bytes, change: _Change) -> tuple[int, int] | None:
     """Return the whole lines of `data` in which the edit may change what is found; None when they cannot be told."""
     if max(change.old_end, change.new_end) - change.start > _MOST_CHANGED:
         return None
     start, end = change.start - REACH, change.new_end + REACH
-    for span, anchors in _long_anchors(engine).items():
-        lowest = max(0, change.start - span)
-        text = data[lowest : change.new_end + _LONGEST_ANCHOR].lower()
-        places = [place for place in map(text.find, anchors) if place >= 0]
-        if places:
-            start, end = (
-                min(start, lowest + min(places) - REACH),
-                max(end, lowest + max(map(text.rfind, anchors)) + span),
-            )
     while True:
         start, end = _line_start(data, start), _line_end(data, end)
         if start < 0 or end < 0:
@@ -183,17 +173,6 @@ def _zone(engine: Engine, items: list[_Item], data: bytes, change: _Change) -> t
         if not over:
             return start, end
         start, end = min(start, *(span[0] for span in over)), max(end, *(span[1] for span in over))
-
-
-@lru_cache(4)
-def _long_anchors(engine: Engine) -> dict[int, tuple[bytes, ...]]:
-    """Return the anchors of rules that match more than `REACH` bytes, by how many; but not what is known to reach far."""
-    anchors: defaultdict[int, set[bytes]] = defaultdict(set)
-    for rule in engine.rules.values():
-        if rule.span + rule.lookback + 600 > REACH:
-            words = (anchor.encode() for anchor in rule.anchors if not anchor.startswith("-----begin"))
-            anchors[rule.span + rule.lookback].update(words)
-    return {span: tuple(sorted(found)) for span, found in anchors.items() if found}
 
 
 def _settled(items: list[_Item], ordinals: list[int], data: bytes, before: Scanned) -> list[_Item]:
@@ -316,4 +295,4 @@ def _line_end(data: bytes, place: int) -> int:
 
 def _is_near(data: bytes) -> bool:
     """Say whether a text holds nothing that goes on over many lines."""
-    return not any(word in data for word in _FAR)
+    return not any(word in data for word in FAR)

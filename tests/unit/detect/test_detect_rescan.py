@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
+from re import _parser as sre  # type: ignore[attr-defined] - the only way to see what an expression may match
+from typing import Any
 
 import pytest
 from detect_cases import characters, clean_texts, github_body, provider_cases
@@ -10,7 +13,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from locum.detect.engine import default_engine
-from locum.detect.rescan import REACH, Scanned, rescan
+from locum.detect.rescan import FAR, REACH, Scanned, rescan
 
 SOURCE = random.Random(11)
 CASES = [case.build(seed)[0] for case in provider_cases() for seed in (0, 1)]
@@ -175,7 +178,45 @@ def test_a_result_that_was_cut_short_is_not_built_upon() -> None:
     assert rescan(engine, cut, data + b"\n", path="app.py").result == engine.scan(data + b"\n", path="app.py")
 
 
-def test_reach_is_what_the_rules_need() -> None:
-    """A rule that matches more than this reaches needs anchors that are looked for behind the edit; some do."""
-    spans = [rule.span + rule.lookback + rule.near for rule in default_engine().rules.values()]
-    assert sorted(spans)[len(spans) // 2] + 600 <= REACH
+def test_what_matches_over_lines_is_in_reach_or_known_by_its_beginning() -> None:
+    known = [word.decode().lower() for word in FAR]
+    for rule in default_engine().rules.values():
+        if crosses_lines(sre.parse(rule.regex.encode(), re.VERBOSE)) and rule.span + rule.lookback + 600 > REACH:
+            assert all(any(anchor.startswith(word.strip()) for word in known) for anchor in rule.anchors), rule.id
+
+
+def crosses_lines(pattern: Any) -> bool:
+    """Say whether a part of an expression may match a line end."""
+    for operation, what in pattern:
+        name = str(operation)
+        if name == "IN":
+            negated = any(str(kind) == "NEGATE" for kind, _ in what)
+            takes = any(
+                (str(kind) == "LITERAL" and value == 10)
+                or (str(kind) == "RANGE" and value[0] <= 10 <= value[1])
+                or (str(kind) == "CATEGORY" and str(value).endswith(("CATEGORY_SPACE", "NOT_WORD", "NOT_DIGIT")))
+                for kind, value in what
+            )
+            if takes != negated:
+                return True
+        elif (
+            name == "ANY"
+            or (name == "LITERAL" and what == 10)
+            or (name == "NOT_LITERAL" and what != 10)
+            or any(crosses_lines(inner) for inner in inside(name, what))
+        ):
+            return True
+    return False
+
+
+def inside(name: str, what: Any) -> list[Any]:
+    """Return the parts of a part that consume text; what only looks ahead or behind does not."""
+    if name == "BRANCH":
+        return what[1]
+    if name == "ATOMIC_GROUP":
+        return [what]
+    if name == "SUBPATTERN":
+        return [what[3]]
+    if name == "GROUPREF_EXISTS":
+        return [part for part in what[1:] if part]
+    return [what[2]] if name.endswith("REPEAT") else []

@@ -61,7 +61,7 @@ ANCHORS = (*_IN_BASE64, *_IN_HEX, *_IN_PERCENT)
 
 def base64_parts(source: Source, places: Mapping[str, list[int]], builder: Builder) -> None:
     """Add what stands in base64."""
-    hits = sorted((at, anchor) for anchor in _IN_BASE64 for at in places.get(anchor, ()))
+    hits = sorted((at, anchor) for anchor in places.keys() & _IN_BASE64.keys() for at in places[anchor])
     done = 0
     for at, anchor in hits:
         if at < done or not source.work.take(4):
@@ -125,7 +125,7 @@ def _if_text(text: bytes) -> bytes:
 def hex_parts(source: Source, places: Mapping[str, list[int]], builder: Builder) -> None:
     """Add what stands in hexadecimal digits."""
     done = 0
-    for at in sorted(at for anchor in _IN_HEX for at in places.get(anchor, ())):
+    for at in sorted(at for anchor in places.keys() & _IN_HEX.keys() for at in places[anchor]):
         if at < done or not source.work.take(4):
             continue
         run = source.data[max(done, at - _LONGEST) : at]
