@@ -57,7 +57,7 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
     value = data[start:end]
     if rule.generic:
         return _confirm_in_text(rule, data, span) if rule.id == _IN_TEXT else _confirm_generic(rule, data, path, span)
-    if rule.near and (is_plain(value) or is_code(value)):
+    if rule.near and (is_plain(value) or is_code(value) or (data[start - 1 : start] == b"/" and is_uuid(value))):
         return None
     if value.startswith(b"-----BEGIN") and not _BODY.search(value):
         return None  # a program that writes keys, and holds none
@@ -190,7 +190,7 @@ def _confirm_url(rule: Rule, data: bytes, path: str, span: Span) -> Candidate | 
     why = ["password of a URL"]
     if user is not None and value.lower().startswith(user[1].lower()) and user[1]:
         confidence, why = "low", [*why, "like its user"]
-    elif host is not None and _NO_HOST_OF_OTHERS.match(host[1]) and not _looks_chosen(value):
+    elif host is not None and _NO_HOST_OF_OTHERS.match(host[1]) and (b"%" in value or not _looks_chosen(value)):
         plain = is_plain(value) or is_code(value)
         confidence, why = "low" if plain or b"%" in value else "medium", [*why, "for a host of one's own"]
     return Candidate(rule, start, end, confidence, tuple(why), name, place)

@@ -22,7 +22,7 @@ _STANDS_FOR_ANOTHER = lazy(
 """Whole values, or how they begin."""
 _TELLING_PARTS = (
     b"${", b"$(", b"{{", b"}}", b"process.env", b"os.environ", b"getenv", b"secrets.", b"config.", b"...", b"\xe2\x80\xa6",
-    b"xxxx", b"****", b"----", b"____", b"00000000", b"changeme", b"change-me", b"change_me",
+    b"xxxx", b"****", b"------", b"______", b"00000000", b"changeme", b"change-me", b"change_me",
     b"replaceme", b"replace-", b"replace_", b"your-", b"your_", b"yourkey", b"yourtoken", b"yoursecret", b"yourpass",
     b"my-secret", b"mysecret",
     b"my_secret", b"insert-", b"insert_", b"enter-", b"enter_", b"paste-", b"-here", b"_here", b"placeholder",

@@ -25,7 +25,7 @@ _QUIET = lazy(
     | (?: ^ | / ) (?: docs? | documentation | examples? | tests? | testdata | fixtures ) [_-][\w.-]* /
     | (?: ^ | / ) (?: test_[^/]* | [^/]*_test | [^/]*[._-](?:test|tests|spec|mock|fixture|example|sample|template|dist) | conftest
                     | (?-i: [^/]*[a-z](?:Tests?|Mocks?) ) ) (?: \.\w+ )? $  # a file for tests, or to copy from
-    | \.(?: md | markdown | mdx | rst | adoc | txt | html? | ipynb | svg | map | snap | golden | lock | sum | po | patch | diff )$
+    | \.(?: md | markdown | mdx | rst | adoc | svg | map | snap | golden | lock | sum | po | patch | diff )$
     | \.min\.(?:js|css)$
     | (?: ^ | / ) (?: package-lock\.json | pnpm-lock\.yaml | npm-shrinkwrap\.json | changelog[^/]* | history[^/]* )$
     """

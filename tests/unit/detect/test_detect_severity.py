@@ -30,7 +30,6 @@ QUIET = [
     "node_modules/x/index.js",
     "CHANGELOG",
     "spec/models/a.rb",
-    "a.ipynb",
     "unit-tests/a.c docs-site/a.yml documentation-website/a.xml storage/conformance/a.go",
 ]
 LOUD = [
@@ -46,7 +45,7 @@ LOUD = [
     "doctor.py",
     "docker-compose.yml",
     "protest/a.py",
-    "manifest.json",
+    "manifest.json notes.txt a.ipynb",
     "src/demographics/x.py",
 ]
 
