@@ -30,7 +30,10 @@ QUIET = [
     "node_modules/x/index.js",
     "CHANGELOG",
     "spec/models/a.rb",
-    "unit-tests/a.c docs-site/a.yml documentation-website/a.xml storage/conformance/a.go",
+    "unit-tests/a.c",
+    "docs-site/a.yml",
+    "documentation-website/a.xml",
+    "storage/conformance/a.go",
 ]
 LOUD = [
     "app.py",
@@ -45,7 +48,9 @@ LOUD = [
     "doctor.py",
     "docker-compose.yml",
     "protest/a.py",
-    "manifest.json notes.txt a.ipynb",
+    "manifest.json",
+    "notes.txt",
+    "a.ipynb",
     "src/demographics/x.py",
 ]
 
