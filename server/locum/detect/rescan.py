@@ -43,7 +43,7 @@ _LINE_BY_LINE = re.compile(
 """Paths of texts in which a line means the same wherever it stands. In others (YAML, JSON, XML, notebooks, login files, those
 of unknown kind) something far away may say what a place means."""
 FAR = (
-    b"-----BEGIN ", b"PuTTY-User-Key", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops:", b'sops": {', b'"encrypted_data"',
+    b"-----BEGIN ", b"Private-Lines:", b"$ANSIBLE_VAULT;", b"SealedSecret", b"sops:", b'sops": {', b'"encrypted_data"',
     b"secure:", b'secure":',
 )  # fmt: skip
 """What keys and encrypted values over many lines begin with."""

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from locum.detect.engine import default_engine
 from locum.detect.rescan import FAR, REACH, Scanned, rescan
+from unit.detect.formats import format_cases
 
 SOURCE = random.Random(11)
 CASES = [case.build(seed)[0] for case in provider_cases() for seed in (0, 1)]
+CASES += [case.build(0)[0] for name in ("slots.txt", "encrypted.txt") for case in format_cases.cases(name)]
 CLEAN = clean_texts(2)
 MARKS = [b"  # gitleaks:allow\n", b"# locum:allow-next-line\n", b"# locum:allow-start\n", b"# locum:allow-end\n",
          b"  # noqa: S105\n", b"# locum:allow-file\n"]  # fmt: skip
