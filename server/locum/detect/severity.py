@@ -22,6 +22,7 @@ _QUIET = lazy(
         | vendor | third_party | node_modules | site-packages | bower_components
         | conformance | _?archived?
       ) [_-]{0,2} /                                                                    # a folder
+    | (?-i: [a-z]Tests? / )
     | (?: ^ | / ) (?: docs? | documentation | examples? | tests? | testdata | fixtures ) [_-][\w.-]* /
     | (?: ^ | / ) (?: test_[^/]* | [^/]*_test | [^/]*[._-](?:test|tests|spec|mock|fixture|example|sample|template|dist) | conftest
                     | (?-i: [^/]*[a-z](?:Tests?|Mocks?) ) ) (?: \.\w+ )? $  # a file for tests, or to copy from

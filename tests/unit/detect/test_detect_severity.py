@@ -31,6 +31,7 @@ QUIET = [
     "CHANGELOG",
     "spec/models/a.rb",
     "unit-tests/a.c",
+    "src/jvmTest/resources/a.json",
     "docs-site/a.yml",
     "documentation-website/a.xml",
     "storage/conformance/a.go",
