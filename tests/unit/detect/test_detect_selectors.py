@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from locum.detect import formats
 from locum.detect.pack import Pack
-from locum.detect.selectors import AhoCorasickSelector, Re2Selector, Selector, TrieSelector, choose
+from locum.detect.selectors import AhoCorasickSelector, Re2Selector, Selector, TrieSelector, choose, hits_in_parts
 from locum.detect.suppress import ANCHORS as MARKERS
 
 KINDS = (AhoCorasickSelector, Re2Selector, TrieSelector)
@@ -111,3 +111,21 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCUM_SELECTOR", "grep")
     with pytest.raises(ValueError, match=re.escape("no selector named 'grep': there are ahocorasick, re2, trie")):
         choose(["abc"])
+
+
+@given(ANCHORS, st.text("abcABC-_", max_size=200), st.integers(1, 40))
+def test_a_long_text_in_parts_gives_what_it_gives_as_a_whole(anchors: list[str], text: str, part: int) -> None:
+    data = text.encode()
+    for kind in KINDS:
+        selector = kind(anchors)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("locum.detect.selectors.PART", part)
+            assert list(hits_in_parts(selector, data, [len(anchor) for anchor in anchors])) == selector.hits(data)
+
+
+def test_between_parts_it_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locum.detect.selectors.PART", 10)
+    late = iter([False, False, True])
+    assert list(hits_in_parts(TrieSelector(["ab"]), b"ab" * 50, [2], lambda: next(late))) == [
+        (0, 2 * n) for n in range(1, 11)
+    ]
