@@ -57,7 +57,9 @@ def confirm(rule: Rule, data: bytes, path: str, anchor: Span, span: Span) -> Can
     value = data[start:end]
     if rule.generic:
         return _confirm_in_text(rule, data, span) if rule.id == _IN_TEXT else _confirm_generic(rule, data, path, span)
-    if rule.near and (is_plain(value) or is_code(value) or (data[start - 1 : start] == b"/" and is_uuid(value))):
+    if rule.near and (
+        is_plain(value) or is_code(value) or is_language(value) or (data[start - 1 : start] == b"/" and is_uuid(value))
+    ):
         return None
     if value.startswith(b"-----BEGIN") and not _BODY.search(value):
         return None  # a program that writes keys, and holds none

@@ -46,6 +46,8 @@ _ODD = lazy(rb"[^A-Za-z0-9_.:/+=~-]")
 """What the alphabets of keys leave out: a key has none of them, or, made by a framework from all signs there are, many."""
 _LANGUAGE = lazy(rb"[(){}<>\[\];]|\$\w|&&|\|\||=>|::|%[sdv]\b|\\[dwsux]|\.\*")
 """Pieces of code, patterns and formats that no machine-made key holds."""
+_PATTERN = lazy(rb"A-Za-z|a-zA-Z|0-9A-Z|A-Z0-9|a-z0-9|0-9a-f|\(\?[:P=!<]|\]\{\d")
+"""What only a regular expression says."""
 
 
 def is_code_file(path: str) -> bool:
@@ -188,4 +190,4 @@ def _unmasked(value: bytes) -> bytes:
 
 def is_language(value: bytes) -> bool:
     """Say whether a value holds code and is not random enough to hold it by chance."""
-    return _LANGUAGE.search(value) is not None and randomness(value) < 0.6
+    return _PATTERN.search(value) is not None or (_LANGUAGE.search(value) is not None and randomness(value) < 0.6)
