@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import click
 
 from locum.errors import UsageProblem
+from locum.refs.manifest import FILE_NAME
+from locum.refs.own_rule import OWN
 
 
 @click.command()
@@ -17,6 +20,10 @@ def explain(rule: str, format_: str) -> None:
     from locum.detect.engine import default_engine  # 20 ms: `--help` needs no rules
 
     rules = default_engine().rules
+    if rule not in rules and rule.startswith(OWN):
+        from locum.workspace.scanner import Scanner
+
+        rules = Scanner().rules(Path.cwd() / FILE_NAME)
     found = rules.get(rule)
     if found is None:
         from difflib import get_close_matches

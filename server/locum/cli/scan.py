@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import click
 
+from locum.detect.engine import default_engine
 from locum.detect.finding import Finding, Severity, Suppressed
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
 from locum.refs.manifest import FILE_NAME
@@ -149,6 +150,7 @@ def _as_json(result: _Result) -> dict[str, Any]:
         "summary": {
             "files": result.files,
             "bytes": result.bytes,
+            "selector": default_engine().selector,
             "findings": by_level.total(),
             "by_severity": {level: by_level[level] for level in _LEVELS},
             "suppressed": counts,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,19 +18,23 @@ from locum.detect import formats
 from locum.detect.candidate import Candidate, confirm, confirm_slot, in_original
 from locum.detect.context import values_near
 from locum.detect.finding import Finding, ScanResult, Suppressed
-from locum.detect.pack import Pack, Rule
+from locum.detect.pack import MAX_LOOKBACK, Pack, Rule
 from locum.detect.resolve import findings, without_overlaps
-from locum.detect.selectors import choose
+from locum.detect.selectors import choose, hits_in_parts
 from locum.detect.suppress import ANCHORS as MARKERS
 from locum.detect.suppress import Markers
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from locum.detect.userrules import UserRule
+
 MAX_FINDINGS = 500
 """A file with more than this many is not read by anybody; the result is then marked as cut short."""
 _ENOUGH = MAX_FINDINGS + 100
 """Places after which layer 2 stops: some overlap, and some are silenced."""
+_REMEMBERED = 20_000
+"""Values that were asked about, after which those that are out of reach are forgotten."""
 _CLOCK_EVERY = 256
 """Hits between two looks at the clock."""
 
@@ -38,9 +42,17 @@ _CLOCK_EVERY = 256
 class Engine:
     """A pack of rules, ready to scan. Holds no text between calls; may be used from several threads."""
 
-    def __init__(self, pack: Pack, selector: str = "auto") -> None:
+    def __init__(self, pack: Pack, selector: str = "auto", user_rules: Sequence[UserRule] = ()) -> None:
+        """Take the built-in rules and those of other people, which only add. Raises ValueError when these are too many."""
         self._pack = pack
-        anchors = list(dict.fromkeys((*pack.anchors, *MARKERS, *formats.ANCHORS)))
+        self._wanted = selector
+        self._own = None
+        if user_rules:
+            from locum.detect.userrules import UserRules  # most projects have none
+
+            self._own = UserRules(user_rules)
+        keywords = self._own.keywords if self._own else ()
+        anchors = list(dict.fromkeys((*pack.anchors, *MARKERS, *formats.ANCHORS, *keywords)))
         self.anchors = anchors
         """What layer 1 looks for, in its own order."""
         self._lengths = [len(anchor) for anchor in anchors]
@@ -48,12 +60,18 @@ class Engine:
         marks, kinds = frozenset(MARKERS), frozenset(formats.ANCHORS)
         self._marks = [anchor in marks for anchor in anchors]
         self._formats = [anchor if anchor in kinds else "" for anchor in anchors]
+        own = frozenset(keywords)
+        self._keywords = [anchor if anchor in own else "" for anchor in anchors]
         self._selector = choose(anchors, selector)
+
+    def with_rules(self, user_rules: Sequence[UserRule]) -> Engine:
+        """Return an engine that looks for these, too. Raises ValueError when they are too many."""
+        return Engine(self._pack, self._wanted, user_rules)
 
     @property
     def rules(self) -> Mapping[str, Rule]:
         """All rules, by id."""
-        return self._pack.rules
+        return self._pack.rules if self._own is None else {**self._pack.rules, **self._own.rules}
 
     @property
     def selector(self) -> str:
@@ -72,10 +90,10 @@ class Engine:
         """
         look = self._look(data, path, None if budget is None else time.perf_counter() + budget)
         candidates = look.candidates
-        near = not look.markers and formats.FAR.isdisjoint(look.places)
+        near = not look.markers and not look.far and formats.FAR.isdisjoint(look.places)
         if not candidates:
             return ScanResult((), look.truncated, near=near)
-        best = without_overlaps(candidates)
+        best, more = self._best(candidates)
         markers = Markers(data, look.markers if ignore else (), path, today)
         kept: list[Finding] = []
         suppressed: list[Suppressed] = []
@@ -86,7 +104,7 @@ class Engine:
                 suppressed.append(Suppressed(finding, mechanism))
             else:
                 kept.append(finding)
-        cut = look.truncated or len(kept) > MAX_FINDINGS
+        cut = look.truncated or more or len(kept) > MAX_FINDINGS
         return ScanResult(tuple(kept[:MAX_FINDINGS]), cut, tuple(suppressed), near)
 
     def _look(self, data: bytes, path: str, deadline: float | None) -> _Look:
@@ -98,9 +116,12 @@ class Engine:
             inner = _Look(view.text, path, deadline)
             self._match(inner)
             self._take_slots(inner, work)
+            self._take_own(inner)
+            look.far |= inner.far
             look.candidates += [in_original(candidate, view) for candidate in inner.candidates]
             look.truncated |= inner.truncated
         self._take_slots(look, work)
+        self._take_own(look)
         if look.candidates:
             look.candidates = _outside(look.candidates, formats.encrypted(data, path, work, look.places))
         look.truncated |= work.cut
@@ -108,19 +129,22 @@ class Engine:
 
     def _match(self, look: _Look) -> None:
         """Run layers 1 and 2 over one text, and the filters on single values."""
-        data, path, deadline = look.data, look.path, look.deadline
-        lengths, routes, marks, kinds = self._lengths, self._routes, self._marks, self._formats
+        data, path = look.data, look.path
+        lengths, routes, marks, kinds, keywords = (
+            self._lengths, self._routes, self._marks, self._formats, self._keywords,
+        )  # fmt: skip
         tried: set[tuple[str, tuple[int, int]]] = set()  # one value, seen from several anchors, is asked about once
         places: set[int] = set()
-        for count, (number, end) in enumerate(self._selector.hits(data)):
-            if count % _CLOCK_EVERY == 0 and deadline is not None and time.perf_counter() > deadline:
-                look.truncated = True
+        for count, (number, end) in enumerate(hits_in_parts(self._selector, data, lengths, look.is_late)):
+            if count % _CLOCK_EVERY == 0 and look.is_late():
                 return
             start = end - lengths[number]
             if marks[number]:
                 look.markers.append(start)
             if kinds[number]:
                 look.places.setdefault(kinds[number], []).append(start)
+            if keywords[number]:
+                look.keywords.setdefault(keywords[number], []).append(start)
             for rule in routes[number]:
                 for span in _spans(rule, data, start, end):
                     if (rule.id, span) not in tried:
@@ -132,6 +156,8 @@ class Engine:
             if len(places) > _ENOUGH:
                 look.truncated = True
                 return
+            if len(tried) > _REMEMBERED:
+                tried = {one for one in tried if one[1][0] >= start - MAX_LOOKBACK}  # no anchor reaches what is before
 
     def _take_slots(self, look: _Look, work: formats.Work) -> None:
         """Add what the format says is a credential."""
@@ -139,6 +165,22 @@ class Engine:
             candidate = confirm_slot(self._pack.rules[slot.rule], look.data, slot)
             if candidate is not None:
                 look.candidates.append(candidate)
+
+    def _take_own(self, look: _Look) -> None:
+        """Add what rules of other people find."""
+        if self._own is not None:
+            found, cut = self._own.candidates(look.data, look.path, look.keywords, look.deadline)
+            look.candidates += found
+            look.truncated |= cut
+            look.far |= self._own.reach_far(look.keywords)
+
+    def _best(self, candidates: list[Candidate]) -> tuple[list[Candidate], bool]:
+        """Return the best of those that overlap, and whether some were left out for want of room."""
+        if self._own is None:
+            return without_overlaps(candidates), False
+        from locum.detect.userrules import resolved
+
+        return resolved(candidates, MAX_FINDINGS)
 
 
 @dataclass(slots=True)
@@ -153,7 +195,17 @@ class _Look:
     """Where inline markers begin, perhaps."""
     places: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """Where the anchors of file formats begin."""
+    keywords: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """Where the keywords of other people's rules begin."""
+    far: bool = False
+    """Whether rules of other people have looked at it."""
     truncated: bool = False
+
+    def is_late(self) -> bool:
+        """Say whether the time is up; what is not looked at then is left out, and that is told."""
+        if self.deadline is not None and time.perf_counter() > self.deadline:
+            self.truncated = True
+        return self.truncated
 
 
 @cache

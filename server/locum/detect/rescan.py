@@ -62,6 +62,8 @@ class Scanned:
     today: date | None
     near: bool | None
     """Whether nothing in the text reaches far; None while nobody has looked."""
+    engine: Engine
+    """Another one may have other rules."""
 
 
 class _Item(NamedTuple):
@@ -88,12 +90,14 @@ def rescan(
 
     The other arguments are those of `Engine.scan`.
     """
-    if before is not None and (before.path, before.project, before.today) == (path, project, today):
+    if before is not None and (before.engine, before.path, before.project, before.today) == (
+        engine, path, project, today,
+    ):  # fmt: skip
         result = _from_window(engine, before, data, budget)
         if result is not None:
-            return Scanned(data, result, path, project, today, near=True)
+            return Scanned(data, result, path, project, today, near=True, engine=engine)
     result = engine.scan(data, path=path, project=project, budget=budget, today=today)
-    return Scanned(data, result, path, project, today, near=None)
+    return Scanned(data, result, path, project, today, near=None, engine=engine)
 
 
 def _from_window(engine: Engine, before: Scanned, data: bytes, budget: float | None) -> ScanResult | None:

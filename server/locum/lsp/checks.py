@@ -18,7 +18,7 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.documents import Snapshot
 from locum.lsp.projects import declared_names, project_of, scanner
-from locum.lsp.remarks import Remark, about_manifest, about_references
+from locum.lsp.remarks import Remark, about_manifest, about_references, about_rules
 from locum.refs.manifest import FILE_NAME
 from locum.workspace.project import Project
 from locum.workspace.walk import Skipped
@@ -114,6 +114,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     is_manifest = snapshot.path is not None and Path(snapshot.path).name == FILE_NAME and not snapshot.notebook
     if is_manifest:
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
+        yield from about_rules(snapshot.text, place_of(snapshot)[1])
     if "locum://" in snapshot.text:
         path, project = place_of(snapshot)
         names = None if is_manifest or snapshot.path is None else declared_names(project)

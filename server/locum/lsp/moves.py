@@ -19,7 +19,7 @@ from locum.errors import LocumError
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
 from locum.lsp.handlers.documents import look_anew
-from locum.lsp.projects import about_to_declare
+from locum.lsp.projects import about_to_declare, rule_of
 from locum.refs.manifest import add_secret, parse_manifest
 from locum.refs.reference import locum_reference
 from locum.rewrite.plan import Plan, Refusal
@@ -217,10 +217,8 @@ class _Move:
             write_manifest_text(self._project, declared)
 
     def _declared(self, text: str, name: str) -> str:
-        from locum.detect.engine import default_engine
-
-        rule = default_engine().rules[self._finding.rule]
-        return add_secret(text, name, description=rule.title, docs=rule.url)
+        rule = rule_of(self._finding.rule, self._check.snapshot.path)
+        return add_secret(text, name, description=self._finding.title, docs=rule.url if rule is not None else "")
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         """Do something slow in the broker's thread. Raises TimeoutError."""

@@ -5,6 +5,7 @@ Remembered until `forget_projects`: a keystroke looks at no disk.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -16,6 +17,7 @@ from locum.refs.manifest import Manifest, parse_manifest
 from locum.workspace.project import Project, find_project, load_manifest
 
 if TYPE_CHECKING:
+    from locum.detect.pack import Rule
     from locum.workspace.scanner import Scanner
 
 PROJECT_FILES = 512
@@ -43,7 +45,25 @@ def scanner() -> Scanner:
     """Return the scanner that asks for projects and manifests here."""
     from locum.workspace.scanner import Scanner
 
-    return Scanner(find=project_of, manifest_of=_manifest_of)
+    return Scanner(find=project_of, manifest_of=_manifest_of, without_rules=_rules_left_out)
+
+
+def rule_of(rule_id: str, path: str | None) -> Rule | None:
+    """Return the rule of a finding in the document `path` (None: it is no file); None when the rule is gone by now."""
+    from locum.detect.engine import default_engine
+
+    built_in = default_engine().rules.get(rule_id)
+    if built_in is not None or path is None:
+        return built_in
+    try:
+        return scanner().rules(Path(path)).get(rule_id)
+    except LocumError:
+        return None
+
+
+def _rules_left_out(problem: LocumError) -> None:
+    """Say in the client's log that scans go on without somebody's rules; `locum.toml` shows the same where it is open."""
+    print(f"locum: rules are left out: {problem.explain()}", file=sys.stderr, flush=True)  # noqa: T201 - stdout is the protocol's
 
 
 @lru_cache(PROJECT_FILES)
@@ -118,7 +138,7 @@ def manifest_edited(path: Path, text: str | None) -> bool:
 
 
 def _telling(manifest: Manifest) -> tuple[object, ...]:
-    return manifest.exclude, manifest.allow, manifest.secrets.keys()
+    return manifest.exclude, manifest.allow, manifest.rules, manifest.rule_files, manifest.secrets.keys()
 
 
 def _manifest_of(project: Project) -> Manifest:

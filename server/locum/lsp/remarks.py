@@ -16,6 +16,7 @@ from locum.refs.manifest import ManifestProblem, Place, nearest, read_manifest
 from locum.refs.manifest_places import span_of
 from locum.refs.reference import Occurrence, find
 from locum.text.source import SourceText
+from locum.workspace.project import Project
 
 BAD_REFERENCE = "bad-reference"
 UNKNOWN_REFERENCE = "unknown-reference"
@@ -68,6 +69,18 @@ def about_manifest(text: str, today: date) -> Iterator[Remark]:
             place: Place = ("scan", "allow", number, "expires")
             message = f"This ended on {allowance.expires}: what it allowed is a finding again. Renew it or take it out."
             yield Remark(*span_of(text, place), EXPIRED, message, "warning", without_effect=True)
+
+
+def about_rules(text: str, project: Project) -> Iterator[Remark]:
+    """Say what is wrong with the rules that a manifest brings, itself or from files of the project."""
+    if len(text) > _MAX_MANIFEST:
+        return
+    manifest, _ = read_manifest(text)
+    if manifest.rules or manifest.rule_files:
+        from locum.workspace.own_rules import problems  # RE2 takes 20 ms: few have rules
+
+        for problem in problems(project, manifest):
+            yield Remark(*_span(text, problem), BAD_MANIFEST, problem.explain(), "error")
 
 
 def _span(text: str, problem: ManifestProblem) -> tuple[int, int]:

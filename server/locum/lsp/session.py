@@ -8,12 +8,13 @@ moved on is dropped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from locum.lsp.capabilities import Client
@@ -72,7 +73,20 @@ class Session:
 
     def load_rules(self) -> None:
         """Load the rules before the first document needs them, off the loop."""
-        self._long_thread.submit(_load_rules)
+        loop = asyncio.get_running_loop()
+
+        def say(loaded: Future[str]) -> None:
+            if not loaded.cancelled() and loaded.exception() is None:
+                with contextlib.suppress(RuntimeError):  # the session has ended meanwhile
+                    loop.call_soon_threadsafe(self._log, loaded.result())
+
+        self._long_thread.submit(_load_rules).add_done_callback(say)
+
+    def _log(self, message: str) -> None:
+        """Say something in the client's log."""
+        from lsprotocol import types
+
+        self.server.window_log_message(types.LogMessageParams(types.MessageType.Info, message))
 
     # -- checks -----------------------------------------------------------------------------------------------
 
@@ -192,7 +206,9 @@ def _timed_look(snapshot: Snapshot, before: Scanned | None) -> tuple[Check, floa
     return check, time.perf_counter() - started
 
 
-def _load_rules() -> None:
+def _load_rules() -> str:
+    """Load the rules; return what to say of them."""
     from locum.detect.engine import default_engine
 
-    default_engine()
+    engine = default_engine()
+    return f"{len(engine.rules)} rules, {len(engine.anchors)} anchors; selector: {engine.selector}"

@@ -13,6 +13,7 @@ from datetime import date
 from typing import cast
 
 from locum.errors import UsageProblem
+from locum.refs.own_rule import OwnRule
 from locum.refs.reference import locum_reference
 
 FILE_NAME = "locum.toml"
@@ -38,6 +39,7 @@ class ManifestProblem(UsageProblem):
     ) -> None:
         shown = f"{FILE_NAME}, [{key}]: " if key else f"{FILE_NAME}: "
         super().__init__("manifest.bad", shown + message, hint)
+        self.said = message
         self.key = key
         self.line = line
         self.place = place
@@ -92,6 +94,9 @@ class Manifest:
     tasks: Mapping[str, Task] = field(default_factory=dict[str, Task])
     exclude: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
+    rules: tuple[OwnRule, ...] = ()
+    rule_files: tuple[str, ...] = ()
+    """Of gitleaks' form, as written: inside the project."""
 
 
 def parse_duration(text: str) -> int:

@@ -19,6 +19,7 @@ from locum.refs.manifest import (
     nearest,
     parse_duration,
 )
+from locum.refs.own_rule import MAX_ENTROPY, MAX_GROUP, MAX_ID, OwnRule
 from locum.refs.reference import ReferenceProblem, is_name, parse
 
 K = TypeVar("K")
@@ -27,6 +28,12 @@ T = TypeVar("T")
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}")
+_RULE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ONE_OF = {
+    "severity": ("error", "warning", "information", "hint"),
+    "confidence": ("certain", "high", "medium", "low"),
+}
+"""As findings spell them, the gravest and the surest first."""
 _QUOTED = re.compile(r"(['\"]).*\1(?= )")
 """What the message of a reference's problem begins with."""
 
@@ -45,7 +52,9 @@ class Reader:
         )
         project, scan = tables.get("project", {}), tables.get("scan", {})
         self._each({"project": ("id",)}, lambda name, allowed: self._known(project, (name,), allowed))
-        self._each({"scan": ("exclude", "allow")}, lambda name, allowed: self._known(scan, (name,), allowed))
+        self._each(
+            {"scan": ("exclude", "allow", "rule", "rules")}, lambda name, allowed: self._known(scan, (name,), allowed)
+        )
         declared = tables.get("secrets", {})
         return Manifest(
             self._each({"id": project}, lambda name, table: self._text(table, name, ("project",))).get("id", ""),
@@ -57,7 +66,16 @@ class Reader:
                 )
             ),
             tuple(self._each(dict(enumerate(self._allowances(scan))), self._allowance).values()),
+            self._rules(scan, ("scan", "rule")),
+            tuple(
+                self._each({"rules": scan}, lambda name, table: self._texts(table, name, ("scan",))).get("rules", ())
+            ),
         )
+
+    def rules(self, raw: dict[str, Any]) -> tuple[OwnRule, ...]:
+        """Return the rules of a file that holds nothing but `[[rule]]`."""
+        self._each({"": ("rule",)}, lambda _, allowed: self._known(raw, (), allowed))
+        return self._rules(raw, ("rule",))
 
     def _each(self, entries: Mapping[K, V], read: Callable[[K, V], T]) -> dict[K, T]:
         """Read entry by entry; one that is wrong is noted and left out."""
@@ -165,6 +183,35 @@ class Reader:
         if not (rule or path or fingerprint or value):
             self._fail(key, "this would allow everything", "Say which: rule, path, fingerprint or value.")
         return Allowance(rule, path, fingerprint, value, reason, expires)
+
+    def _rules(self, table: Mapping[str, Any], key: Place) -> tuple[OwnRule, ...]:
+        entries = self._each({"rule": table}, lambda name, holder: self._list(holder, name, key[:-1])).get("rule", [])
+        rules = self._each(dict(enumerate(entries)), lambda number, entry: self._rule((*key, number), entry))
+        return tuple(rules.values())
+
+    def _rule(self, key: Place, entry: Any) -> OwnRule:
+        if not isinstance(entry, dict):
+            self._fail(key, "this is a table with id and regex")
+        table = cast("dict[str, Any]", entry)
+        texts = ("id", "regex", "title", "severity", "confidence", "explanation", "description", "path")
+        self._known(table, key, (*texts, "keywords", "secret_group", "entropy"))
+        said = {name: self._text(table, name, key) for name in texts}
+        if len(said["id"]) > MAX_ID or not _RULE_ID.fullmatch(said["id"]):
+            self._fail(key, "id is small letters, digits and hyphens: acme-token", inner=("id",))
+        if not said["regex"]:
+            self._fail(key, "a rule needs a regex", "Write it in Go's syntax, in single quotes.", ("regex",))
+        for name, allowed in _ONE_OF.items():
+            if said[name] not in {"", *allowed}:
+                self._fail(key, f"{name} is one of {', '.join(allowed)}", inner=(name,))
+        group, entropy = table.get("secret_group", 0), table.get("entropy", 0)
+        if type(group) is not int or not 0 <= group <= MAX_GROUP:
+            self._fail(key, f"secret_group is the number of a group, up to {MAX_GROUP}", inner=("secret_group",))
+        if type(entropy) not in {int, float} or not 0 <= entropy <= MAX_ENTROPY:
+            self._fail(key, f"entropy is a number of bits, up to {MAX_ENTROPY}", inner=("entropy",))
+        return OwnRule(
+            said["id"], said["regex"], said["title"], tuple(self._texts(table, "keywords", key)), group, float(entropy),
+            said["severity"], said["confidence"], said["explanation"] or said["description"], said["path"], place=key,
+        )  # fmt: skip
 
     def _known(self, table: Mapping[str, Any], key: Place, allowed: tuple[str, ...]) -> None:
         for name in table:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from locum.refs.own_rule import MAX_ENTROPY, MAX_GROUP, MAX_ID
+
 _TEXT = {"type": "string"}
 _NAME = "^[A-Za-z_][A-Za-z0-9_.-]{0,127}$"
 _REFERENCE = {"type": "string", "pattern": r"^(locum|op|keyring|pass)://.|^ref\+[a-z][a-z0-9]+://."}
@@ -31,6 +33,31 @@ _ALLOWANCE = {
     "required": ["reason"],
     "anyOf": [{"required": [name]} for name in ("rule", "path", "fingerprint", "value")],
 }
+_TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_RULE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "id": {
+            "type": "string", "maxLength": MAX_ID, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+            "description": "Findings name the rule own-ID",
+        },
+        "regex": {"type": "string", "minLength": 1, "description": "In Go's syntax; runs in RE2 (pip install locum[re2])"},
+        "title": _TEXT | {"description": "What it finds, in a few words"},
+        "keywords": _TEXTS | {"description": "One of these stands near every match: three characters or more"},
+        "secret_group": {
+            "type": "integer", "minimum": 0, "maximum": MAX_GROUP,
+            "description": "The group that is the secret; without one: the first that matched, else all",
+        },
+        "entropy": {"type": "number", "minimum": 0, "maximum": MAX_ENTROPY, "description": "The least, in bits"},
+        "severity": {"enum": ["error", "warning", "information", "hint"], "description": "The most that it is worth"},
+        "confidence": {"enum": ["certain", "high", "medium", "low"], "description": "medium, unless said"},
+        "explanation": _TEXT | {"description": "What to do when it is found"},
+        "description": _TEXT | {"description": "As explanation"},
+        "path": _TEXT | {"description": "A gitignore pattern: only there"},
+    },
+    "required": ["id", "regex"],
+}  # fmt: skip
 
 
 def manifest_schema() -> dict[str, Any]:
@@ -67,8 +94,10 @@ def manifest_schema() -> dict[str, Any]:
                 ),
             },
             scan=_table(
-                exclude={"type": "array", "items": {"type": "string", "minLength": 1}},
+                exclude=_TEXTS,
                 allow={"type": "array", "items": _ALLOWANCE},
+                rule={"type": "array", "items": _RULE},
+                rules=_TEXTS | {"description": "Files of gitleaks' form, inside the project"},
             ),
         ),
     }

@@ -1,12 +1,12 @@
 """One way to scan a text on disk or in an editor, so that all give the same answer (promise P4).
 
 Puts together the engine, the project that a file belongs to, and what its manifest says about scanning
-(`[scan] exclude`, `[[scan.allow]]`). Knows nothing of how findings are shown.
+(`[scan] exclude`, `[[scan.allow]]`, rules of its own). Knows nothing of how findings are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -17,13 +17,18 @@ from locum.detect.engine import Engine, default_engine
 from locum.detect.finding import Finding, ScanResult, Suppressed
 from locum.detect.fingerprint import value_fingerprint
 from locum.detect.rescan import Scanned, rescan
+from locum.errors import LocumError
 from locum.refs.manifest import FILE_NAME, Allowance, Manifest
+from locum.refs.own_rule import OwnRule
 from locum.text.source import SourceText
+from locum.workspace.own_rules import project_rules, user_rules, with_rules
 from locum.workspace.project import Project, find_project, load_manifest
 from locum.workspace.walk import Skipped, read_file, read_patterns
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+    from locum.detect.pack import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class _Rules:
     project: Project
     exclude: GitIgnoreSpec | None
     allow: tuple[_Allowed, ...]
+    engine: Engine
 
     def excludes(self, path: str) -> bool:
         return self.exclude is not None and self.exclude.match_file(path)
@@ -79,12 +85,15 @@ class Scanner:
     def __init__(
         self, engine: Engine | None = None, *, today: date | None = None, base: Path | None = None,
         find: Callable[[Path], Project] | None = None, manifest_of: Callable[[Project], Manifest] = load_manifest,
+        without_rules: Callable[[LocumError], None] | None = None,
     ) -> None:  # fmt: skip
         """Take the engine (default: the built-in rules) and the day on which what ends is judged (default: today, always).
 
         `base` is the directory that paths are told from where there is neither a manifest nor a repository. An editor has
-        ways of its own to find a directory's project and to read a manifest, which may be newer than the disk's.
+        ways of its own to find a directory's project and to read a manifest, which may be newer than the disk's; and it goes
+        on without the rules that somebody wrote when something is wrong with them: `without_rules` is told what.
         """
+        self._without_rules = without_rules
         self._find = find or partial(find_project, base=base)
         self._manifest_of = manifest_of
         self._engine = engine or default_engine()
@@ -116,7 +125,7 @@ class Scanner:
         Raises ManifestProblem or UsageProblem when the project's manifest cannot be read.
         """
         rules, relative, today = self._asked(path)
-        result = self._engine.scan(
+        result = rules.engine.scan(
             source.utf8, path=relative, project=rules.project.id, budget=budget, ignore=ignore, today=today
         )
         return _report(source, path, result, rules if ignore else None, relative, today)
@@ -130,7 +139,7 @@ class Scanner:
         """
         rules, relative, today = self._asked(path)
         scanned = rescan(
-            self._engine, before, source.utf8, path=relative, project=rules.project.id, budget=budget, today=today
+            rules.engine, before, source.utf8, path=relative, project=rules.project.id, budget=budget, today=today
         )
         return _report(source, path, scanned.result, rules, relative, today), scanned
 
@@ -153,10 +162,35 @@ class Scanner:
             project = self._find(folder)
             rules = self._rules_of_root.get(project.root)
             if rules is None or rules.project != project:
-                rules = _rules_of(project, self._manifest_of(project))
+                manifest = self._manifest_of(project)
+                rules = _rules_of(project, manifest, self._engine_for(project, manifest))
                 self._rules_of_root[project.root] = rules
             self._rules_of_folder[folder] = rules
         return rules
+
+    def rules(self, path: Path) -> Mapping[str, Rule]:
+        """Return the rules that findings in the file may name, by id. Raises ManifestProblem or UsageProblem."""
+        return self._rules(path).engine.rules
+
+    def _engine_for(self, project: Project, manifest: Manifest) -> Engine:
+        """Return the engine with the project's rules and the user's. Raises ManifestProblem or UsageProblem, or tells them."""
+        user = tuple[OwnRule, ...]()
+        try:
+            user = user_rules()
+            engine = with_rules(self._engine, (), user)
+        except LocumError as problem:
+            self._told(problem)
+            user, engine = (), self._engine
+        try:
+            return with_rules(self._engine, project_rules(project, manifest), user)
+        except LocumError as problem:
+            self._told(problem)
+            return engine
+
+    def _told(self, problem: LocumError) -> None:
+        if self._without_rules is None:
+            raise problem
+        self._without_rules(problem)
 
 
 def _report(
@@ -176,6 +210,6 @@ def _report(
     return FileReport(path, source, tuple(kept), result.truncated, tuple(suppressed))
 
 
-def _rules_of(project: Project, manifest: Manifest) -> _Rules:
+def _rules_of(project: Project, manifest: Manifest, engine: Engine) -> _Rules:
     allow = tuple(_Allowed(means, read_patterns([means.path] if means.path else [])) for means in manifest.allow)
-    return _Rules(project, read_patterns(manifest.exclude), allow)
+    return _Rules(project, read_patterns(manifest.exclude), allow, engine)

@@ -40,6 +40,13 @@ rule = "generic-secret"
 path = "docs/**"
 reason = "sample values"
 expires = 2027-01-01
+[[scan.rule]]
+id = "acme-token"
+regex = "acme_([a-z0-9]{24})"
+keywords = ["acme_"]
+secret_group = 1
+entropy = 3
+severity = "error"
 """
 
 
@@ -52,6 +59,8 @@ def test_the_design_pages_example() -> None:
     assert manifest.tasks["test"].secrets == {name: f"locum://{name}"}
     assert manifest.tasks["renamed"].secrets == {"PAYMENT_KEY": "locum://STRIPE_API_KEY"}
     assert manifest.allow[0].expires == date(2027, 1, 1)
+    (rule,) = manifest.rules
+    assert (rule.id, rule.keywords, rule.secret_group, rule.entropy) == ("acme-token", ("acme_",), 1, 3.0)
 
 
 WRONG = [
@@ -68,6 +77,11 @@ WRONG = [
     ("[tasks.t]\nttl = 15", "text", 0),
     ("[[scan.allow]]\nrule = 'x'\npath = 'y'", "reason", 0),
     ("[[scan.allow]]\nreason = 'z'\nexpires = '2027-01-01'", "date", 0),
+    ("[[scan.rule]]\nid = 'x'", "regex", 0),
+    ("[[scan.rule]]\nid = 'X y'\nregex = 'a'", "id is", 0),
+    ("[[scan.rule]]\nid = 'x'\nregex = 'a'\nentropy = 9", "entropy", 0),
+    ("[[scan.rule]]\nid = 'x'\nregex = 'a'\nseverity = 'bad'", "severity is one of", 0),
+    ("[scan]\nrules = 'gitleaks.toml'", "list", 0),
     ("a = \n", "TOML", 0),
 ]
 

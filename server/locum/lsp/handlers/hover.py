@@ -11,8 +11,10 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.checks import Check, place_of
 from locum.lsp.convert import found_range, to_range
+from locum.lsp.projects import rule_of
 from locum.lsp.protocol import LocumServer, guard
 from locum.refs.manifest import Manifest
+from locum.refs.own_rule import OWN
 from locum.refs.reference import Reference, find
 from locum.workspace.project import load_manifest
 
@@ -38,7 +40,7 @@ async def hovered(ls: LocumServer, params: types.HoverParams) -> types.Hover | N
     source = check.snapshot.source
     offset = source.offset(params.position.line, params.position.character, document.encoding)
     for found in check.at(offset, offset):  # first: a value may stand where a reference's name should
-        return _hover(ls, _explain(found.finding), found_range(check, found, document.encoding))
+        return _hover(ls, _explain(found.finding, check.snapshot.path), found_range(check, found, document.encoding))
     for item in find(source.line(params.position.line)) if params.position.line < len(source.starts) else ():
         start = source.starts[params.position.line]
         if item.reference is not None and start + item.start <= offset <= start + item.end:
@@ -107,13 +109,14 @@ async def _in_vault(ls: LocumServer, name: str) -> str:
     return "In the vault: yes." if there else f"In the vault: no. Store it: `locum secret set {name}`"
 
 
-def _explain(finding: Finding) -> str:
-    from locum.detect.engine import default_engine
-
-    rule = default_engine().rules[finding.rule]
+def _explain(finding: Finding, path: str | None) -> str:
+    rule = rule_of(finding.rule, path)
+    title, told, why = finding.title, rule.explanation if rule is not None else "", ", ".join(finding.why)
+    if finding.rule.startswith(OWN):
+        title, told, why = _plain(title), _plain(told), _plain(why)
     todo = f"Move {finding.secret_name} to the vault (quick fix), then rotate it."
-    page = f"\n\n[{finding.title}: the vendor's page]({rule.url})" if rule.url else ""
-    return f"**{finding.title} in plain text** ({', '.join(finding.why)})\n\n{rule.explanation}\n\n{todo}{page}"
+    page = f"\n\n[{title}: the vendor's page]({rule.url})" if rule is not None and rule.url else ""
+    return f"**{title} in plain text** ({why})\n\n{told}\n\n{todo}{page}"
 
 
 def _plain(text: str) -> str:
