@@ -154,4 +154,7 @@ def _unquoted(name: str) -> str:
         return name[1:-1]
     import tomllib
 
-    return next(iter(tomllib.loads(f"{name} = 0")))
+    try:
+        return next(iter(tomllib.loads(f"{name} = 0")))
+    except tomllib.TOMLDecodeError:
+        return name

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from locum.refs.manifest import Place, read_manifest
@@ -95,6 +95,7 @@ def leaves(value: Any, place: Place) -> list[tuple[Place, Any]]:
     return [(place, value)] if not isinstance(value, (dict, list)) else []
 
 
+@example('"\\a"', ("a",))
 @given(st.text(alphabet="[]{}'\"=.,#\n ab1\\", max_size=60), st.sampled_from([("a",), ("a", 0, "b"), ()]))
 def test_no_text_stops_it(text: str, place: Place) -> None:
     start, end = span_of(text, place)
