@@ -69,7 +69,11 @@ def test_a_bad_expression_names_its_rule() -> None:
 def test_every_rule_file_is_read() -> None:
     folder = files("locum.detect").joinpath("rules")
     texts = [item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".rules")]
-    assert len(Pack.built_in().rules) == sum(line.startswith("[") for text in (*texts, RULES) for line in text.splitlines()) >= 45
+    assert (
+        len(Pack.built_in().rules)
+        == sum(line.startswith("[") for text in (*texts, RULES) for line in text.splitlines())
+        >= 45
+    )
 
 
 def test_the_built_in_rules_are_well_formed() -> None:
