@@ -27,6 +27,8 @@ from locum.detect.rulefile import (
 
 MAX_SPAN = 16 * 1024
 """No rule looks at more bytes from its anchor on."""
+MAX_LOOKBACK = 256
+"""No match begins farther before its anchor."""
 GAP = 48
 """Bytes between the word of a context rule and its value, unless the rule says otherwise."""
 _SERVICE = (
@@ -180,7 +182,7 @@ def problems(rule: Rule) -> Iterable[str]:
         "span": not 0 < rule.span <= MAX_SPAN,
         "gap": not 0 <= rule.near <= 256,
         "regex": not rule.regex or not rule.regex.isascii(),
-        "lookback": not 0 <= rule.lookback < rule.span,
+        "lookback": not 0 <= rule.lookback < min(rule.span, MAX_LOOKBACK + 1),
         "name": not re.fullmatch(r"[A-Z][A-Z0-9_]*", rule.secret_name),
         "about": not rule.explanation,
     }
