@@ -18,13 +18,12 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.documents import Snapshot
 from locum.lsp.projects import declared_names, project_of, scanner
-from locum.lsp.remarks import Remark, about_manifest, about_references, about_rules
 from locum.refs.manifest import FILE_NAME
 from locum.workspace.project import Project
-from locum.workspace.walk import Skipped
 
 if TYPE_CHECKING:
     from locum.detect.rescan import Scanned
+    from locum.lsp.remarks import Remark
 
 MAX_REMARKS = 100
 
@@ -89,11 +88,13 @@ def look(snapshot: Snapshot, budget: float | None, before: Scanned | None = None
 
 def look_at_file(path: Path, uri: str) -> Check | None:
     """Check a file on the disk as it is; None when it is no text, or its manifest is broken."""
+    from locum.workspace.scanner import FileReport
+
     try:
         report = scanner().scan_file(path)
     except LocumError:
         return None
-    if isinstance(report, Skipped):
+    if not isinstance(report, FileReport):
         return None
     source = report.source
     snapshot = Snapshot(uri, (-1, 0), 0, "", str(path), source.text, tuple(source.starts) if report.findings else (0,))
@@ -112,6 +113,10 @@ def place_of(snapshot: Snapshot) -> tuple[str, Project]:
 
 def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     is_manifest = snapshot.path is not None and Path(snapshot.path).name == FILE_NAME and not snapshot.notebook
+    if not is_manifest and "locum://" not in snapshot.text:
+        return
+    from locum.lsp.remarks import about_manifest, about_references, about_rules  # most texts need none of it
+
     if is_manifest:
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
         yield from about_rules(snapshot.text, place_of(snapshot)[1])

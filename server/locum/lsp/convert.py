@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lsprotocol import types
 
 from locum.lsp.checks import Check, Found
-from locum.lsp.remarks import Remark
 from locum.text.edits import Edit
 from locum.text.source import PositionEncoding, SourceText
+
+if TYPE_CHECKING:
+    from locum.lsp.remarks import Remark
 
 SOURCE = "locum"
 MAX_RELATED = 20
