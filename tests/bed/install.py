@@ -46,6 +46,17 @@ DEBIAN = {  # program: the Debian package that has it
     "gnome-keyring-daemon": "gnome-keyring",
     "secret-tool": "libsecret-tools",
     "dbus-run-session": "dbus",
+    # The languages that fixes are written for: what they make is compiled and run.
+    "g++": "g++",
+    "gcc": "gcc",
+    "go": "golang-go",
+    "javac": "default-jdk-headless",
+    "lua5.4": "lua5.4",
+    "mcs": "mono-mcs",
+    "mono": "mono-runtime",
+    "php": "php-cli",
+    "ruby": "ruby",
+    "rustc": "rustc",
 }
 
 

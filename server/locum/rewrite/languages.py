@@ -28,6 +28,19 @@ _BY_LANGUAGE = {
     "github-actions-workflow": "yaml",
     "json": "json",
     "jsonc": "json",
+    "c": "c",
+    "cpp": "cpp",
+    "csharp": "csharp",
+    "go": "go",
+    "java": "java",
+    "kotlin": "kotlin",
+    "lua": "lua",
+    "perl": "perl",
+    "php": "php",
+    "ruby": "ruby",
+    "rust": "rust",
+    "scala": "scala",
+    "swift": "swift",
 }
 
 _BY_SUFFIX = {
@@ -48,24 +61,13 @@ _BY_SUFFIX = {
 
 # What to write by hand where there is no idiom yet. {name} is the secret's name.
 _BY_HAND = {
-    "csharp": 'Environment.GetEnvironmentVariable("{name}")',
     "dart": "Platform.environment['{name}']",
     "elixir": 'System.fetch_env!("{name}")',
-    "go": 'os.Getenv("{name}")',
     "groovy": 'System.getenv("{name}")',
-    "java": 'System.getenv("{name}")',
-    "kotlin": 'System.getenv("{name}")',
-    "lua": 'os.getenv("{name}")',
     "npmrc": "${{{name}}}",
-    "perl": "$ENV{{{name}}}",
-    "php": "getenv('{name}')",
     "powershell": "$env:{name}",
     "r": 'Sys.getenv("{name}")',
-    "ruby": 'ENV.fetch("{name}")',
-    "rust": 'std::env::var("{name}")',
-    "scala": 'sys.env("{name}")',
     "shellscript": '"${name}"',
-    "swift": 'ProcessInfo.processInfo.environment["{name}"]',
 }
 
 

@@ -25,10 +25,23 @@ Idiom = Callable[[Target], Plan]
 
 # Modules are imported when first needed: an editor session that sees only Python never loads the others.
 _IDIOMS = {
+    "c": "locum.rewrite.idioms.code",
+    "cpp": "locum.rewrite.idioms.code",
+    "csharp": "locum.rewrite.idioms.code",
     "dotenv": "locum.rewrite.idioms.dotenv",
+    "go": "locum.rewrite.idioms.code",
     "javascript": "locum.rewrite.idioms.javascript",
+    "java": "locum.rewrite.idioms.code",
     "json": "locum.rewrite.idioms.json_values",
+    "kotlin": "locum.rewrite.idioms.code",
+    "lua": "locum.rewrite.idioms.code",
+    "perl": "locum.rewrite.idioms.code",
+    "php": "locum.rewrite.idioms.code",
     "python": "locum.rewrite.idioms.python",
+    "ruby": "locum.rewrite.idioms.code",
+    "rust": "locum.rewrite.idioms.code",
+    "scala": "locum.rewrite.idioms.code",
+    "swift": "locum.rewrite.idioms.code",
     "typescript": "locum.rewrite.idioms.javascript",
     "yaml": "locum.rewrite.idioms.yaml",
 }

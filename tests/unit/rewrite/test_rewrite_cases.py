@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from marked import CLOSE, JOINT, OPEN, applied, plan_marked, value_of
 
 from locum.rewrite.plan import Plan, Refusal
+from support.marked import CLOSE, JOINT, OPEN, applied, plan_marked, value_of
 
 _CASE = re.compile(
     r"^=== ([^\n]*)\n(.*?)\n(---\n(?P<after>.*?)|--! (?P<refusal>.*?))\n\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL

@@ -9,9 +9,9 @@ import subprocess
 from typing import Any
 
 import pytest
-from marked import applied, plan_for, value_of
 
 from locum.rewrite.plan import Refusal
+from support.marked import applied, plan_for, value_of
 
 _HARD = [
     "'",

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from marked import applied, finding_at, plan_for, value_of
 
 from locum.rewrite.naming import choose_name, is_environment_name
 from locum.rewrite.plan import Plan, Refusal
 from locum.rewrite.planner import plan
 from locum.text.source import SourceText
+from support.marked import applied, finding_at, plan_for, value_of
 
 # What makes literals hard; no NUL and no surrogates, which no environment variable can hold.
 _HARD = st.sampled_from([*"'\"\\{}$`#%@:/ &<>=!,;?", "\t", "é", "✓", "🔑", "\u2028", "${", "{{", "\\n", "''"])

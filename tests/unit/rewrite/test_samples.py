@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from marked import applied, plan_for, value_of
 
 from locum.detect.engine import default_engine
 from locum.refs.manifest import parse_manifest
@@ -19,6 +18,7 @@ from locum.rewrite.plan import Plan
 from locum.rewrite.planner import choose_name, plan
 from locum.samples.builder import build_shop
 from locum.text.source import SourceText
+from support.marked import applied, plan_for, value_of
 
 PLACES = {
     "STRIPE_KEY": "shop.py",

@@ -1,0 +1,251 @@
+"""Languages that differ in their tables only: a literal becomes what reads the variable, a part of one is joined to it.
+
+A small lexer, driven by `code_languages.py`, finds strings and comments (also in the fields of other strings); what may
+stand where is asked of the text around with strings and comments blanked. No grammar is loaded: half-written code, which an
+editor holds most of the time, is read as well as finished code.
+"""
+
+from __future__ import annotations
+
+import re
+
+from locum.rewrite.idioms.code_languages import LANGUAGES, Import, Language, Quote
+from locum.rewrite.idioms.code_lexer import Lexer, Token, blank
+from locum.rewrite.plan import Plan
+from locum.rewrite.target import NoSafeEdit, Target
+from locum.text.edits import Edit
+
+_BEFORE, _AFTER = 600, 120
+"""How far, in characters, a look around goes."""
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|.", re.DOTALL)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "$": "$", "/": "/"}
+_OPENS_CALMLY = re.compile(r"(?:[=(,\[{:;?]|\breturn|=>|<<|->|&&|\|\||^)\s*$")
+_ASCII = 0x80
+_SURROGATES = range(0xD800, 0xE000)
+_ENDS_CALMLY = re.compile(r"\s*(?:[;,)\]}:]|$|[\r\n])")
+
+
+def rewrite(target: Target) -> Plan:
+    """Replace the secret by a look at the environment."""
+    language = LANGUAGES[target.kind]
+    tokens = Lexer(target.text, target.kind).tokens
+    around = [token for token in tokens if token.start <= target.start and target.end <= token.end]
+    if not around:
+        raise NoSafeEdit("the secret is not inside of one string or comment")
+    token = max(around, key=lambda found: found.start)
+    if token.quote is None:
+        return target.as_prose("comment")
+    if token.quote.why_not:
+        raise NoSafeEdit(token.quote.why_not)
+    if token.end < 0 or not token.body <= target.start <= target.end <= token.close:
+        raise NoSafeEdit("the secret is more than the content of one string")
+    return _Literal(target, language, tokens, token, token.quote).plan()
+
+
+class _Literal:
+    """One string literal with the secret in it."""
+
+    def __init__(self, target: Target, language: Language, tokens: list[Token], token: Token, quote: Quote) -> None:
+        self.target, self.language, self.token, self.quote = target, language, token, quote
+        self.whole = target.covers(token.body, token.close)
+        code = blank(target.text, tokens)
+        self.offset = max(0, token.start - _BEFORE)
+        self.before = code[self.offset : token.start]
+        self.after = code[token.end : token.end + _AFTER]
+        self.tokens = tokens
+
+    def plan(self) -> Plan:
+        target, token = self.target, self.token
+        if any(start < target.end and target.start < end for start, end in token.fields):
+            raise NoSafeEdit("the secret is inside of an expression in a string")
+        if self.quote.mixes and re.search(self.quote.mixes, target.raw):
+            raise NoSafeEdit("the value is put together from other variables")
+        self._check()
+        value = self._value()
+        expression = self.language.expression.format(name=target.name)
+        edits, note = self._changes()
+        edits += self._edits(expression)
+        if self.language.needs is not None:
+            edits += _import(target, self.language.needs)
+        return target.plan(edits, value, expression, note + target.run_note(token.body, token.close))
+
+    def _check(self) -> None:
+        for never in self.language.never:
+            if not (never.whole if self.whole else never.part):
+                continue
+            if never.before and re.search(never.before, self.before) is None:
+                continue
+            if never.after and re.match(never.after, self.after) is None:
+                continue
+            raise NoSafeEdit(
+                never.reason.replace("{{{name}}}", f"{{{self.target.name}}}").replace("{name}", self.target.name)
+            )
+        if self.language.adjacent and self._has_neighbour():
+            raise NoSafeEdit("the compiler joins it to the string beside it: make them one first")
+        if self.target.kind == "c" and _depth(self.before, self.target.text, self.tokens, self.token.start) == 0:
+            raise NoSafeEdit("a variable outside of functions wants a constant: set it in a function")
+
+    def _has_neighbour(self) -> bool:
+        text = self.target.text
+        for other in self.tokens:
+            if other is self.token or other.quote is None or other.quote.why_not:
+                continue
+            near = (other.end, self.token.start) if other.end <= self.token.start else (self.token.end, other.start)
+            gap = text[near[0] : near[1]] if near[0] <= near[1] else "x"
+            blank = r"[ \t]*" if self.target.kind == "ruby" else r"[\s\\]*"
+            if re.fullmatch(blank, gap):
+                return True
+        return False
+
+    def _changes(self) -> tuple[list[Edit], str]:
+        for change in self.language.changes:
+            match = re.search(change.before, self.before)
+            if match is not None:
+                start, end = match.span("old")
+                return [
+                    Edit(self.offset + start, self.offset + end, change.new)
+                ], f"{change.note}: no constant can be read at run time. "
+        return [], ""
+
+    def _edits(self, expression: str) -> list[Edit]:
+        target, token = self.target, self.token
+        if self.whole:
+            return [Edit(token.start, token.end, self._whole(expression))]
+        if target.kind == "rust":
+            return self._format(expression.removeprefix("&*"))
+        if self.quote.inside:
+            return [Edit(target.start, target.end, self.quote.inside.format(expression))]
+        operator = self.language.joined
+        if target.kind == "cpp":
+            return self._cpp(expression)
+        if not operator:
+            raise NoSafeEdit("the secret is a part of a longer string: put the string together at run time first")
+        if self.quote.lines and re.search(r"[\r\n]", target.text[token.start : token.end]) and self.quote.open == '"""':
+            raise NoSafeEdit("the secret is a part of a text block: put the value into a variable first")
+        opening, closing = target.text[token.start : token.body], target.text[token.close : token.end]
+        left, right = target.start > token.body, target.end < token.close
+        calm = _OPENS_CALMLY.search(self.before) and _ENDS_CALMLY.match(self.after)
+        edits = [
+            Edit(
+                target.start,
+                target.end,
+                f"{f'{closing} {operator} ' if left else ''}{expression}{f' {operator} {opening}' if right else ''}",
+            )
+        ]
+        start, end = ("", "") if calm else ("(", ")")
+        if not left:
+            edits.append(Edit(token.start, token.body, start))
+        elif start:
+            edits.append(Edit(token.start, token.start, start))
+        if not right:
+            edits.append(Edit(token.close, token.end, end))
+        elif end:
+            edits.append(Edit(token.end, token.end, end))
+        return edits
+
+    def _whole(self, expression: str) -> str:
+        text, end = self.target.text, self.token.end
+        if self.target.kind == "rust" and re.match(r"\s*[.?]", text[end : end + _AFTER]):
+            return expression.removeprefix("&*")
+        if self.target.kind == "cpp" and re.match(r"\s*[.+]", text[end : end + _AFTER]):
+            return f"std::string({expression})"
+        left = " " if text[self.token.start - 1 : self.token.start].isalnum() else ""
+        return left + expression
+
+    def _format(self, expression: str) -> list[Edit]:
+        """Rust: `&format!("a{}b", …)`, its other braces doubled."""
+        target, token = self.target, self.token
+        if re.search(r"\b\w+!\s*[(\[{][^;]*$", self.before):
+            raise NoSafeEdit("the secret is a part of a string inside of a macro: put the string into a variable first")
+        edits = [Edit(token.start, token.start, "&*format!("), Edit(target.start, target.end, "{}")]
+        edits.append(Edit(token.end, token.end, f", {expression})"))
+        for offset in range(token.body, token.close):
+            char = target.text[offset]
+            if char in "{}" and not target.start <= offset < target.end:
+                if target.text.rfind("\\u", token.body, offset) >= 0:
+                    raise NoSafeEdit("the string has escapes with braces")
+                edits.append(Edit(offset, offset, char))
+        return edits
+
+    def _cpp(self, expression: str) -> list[Edit]:
+        target, token = self.target, self.token
+        statement = re.split(r"[;{}]", self.before)[-1]
+        if not re.search(r"\bstring\b|\bauto\b", statement):
+            raise NoSafeEdit("the secret is a part of a longer string: make it a std::string first")
+        opening, closing = target.text[token.start : token.body], target.text[token.close : token.end]
+        right = f" + {opening}" if target.end < token.close else ""
+        edits = [
+            Edit(token.start, token.start, "(std::string("),
+            Edit(target.start, target.end, f"{closing}) + {expression}{right}"),
+        ]
+        edits.append(Edit(token.end, token.end, ")") if right else Edit(token.close, token.end, ")"))
+        return edits
+
+    def _value(self) -> str:
+        """Return what the program sees. An edge of the secret inside of an escape is no edge."""
+        target, token, quote = self.target, self.token, self.quote
+        raw = target.raw
+        if quote.doubled:
+            mark = quote.close
+            if len(raw) - len(raw.replace(mark * 2, "")) != 2 * raw.count(mark * 2) or mark in raw.replace(
+                mark * 2, ""
+            ):
+                raise NoSafeEdit("the secret begins or ends inside of an escape")
+            return raw.replace(mark * 2, mark).replace("\r\n", "\n") if mark else raw
+        if not quote.escape or "\\" not in target.text[token.body : target.end]:
+            return raw.replace("\r\n", "\n")
+        parts: list[str] = []
+        edges: set[int] = {token.close}
+        for match in _ESCAPE.finditer(target.text, token.body, token.close):
+            edges.add(match.start())
+            if target.start <= match.start() < target.end:
+                parts.append(self._unit(match.group()))
+        if target.start not in edges or target.end not in edges:
+            raise NoSafeEdit("the secret begins or ends inside of an escape")
+        return "".join(parts)
+
+    def _unit(self, unit: str) -> str:
+        if not unit.startswith("\\"):
+            return unit
+        rest = unit[1:]
+        single = self.quote.open.endswith("'") and self.target.kind in {"ruby", "php", "perl"}
+        if single:
+            return rest if rest in {"\\", "'"} else unit
+        if rest in _SIMPLE and not (rest == "/" or (rest == "$" and self.target.kind not in {"kotlin", "php", "perl"})):
+            return _SIMPLE[rest]
+        if (
+            len(rest) > 1
+            and rest[0] in "uU"
+            and (code := int(rest[1:].strip("{}"), 16)) <= 0x10FFFF
+            and not 0xD800 <= code < 0xE000
+        ):
+            return chr(code)
+        if len(rest) == 3 and rest[0] == "x" and int(rest[1:], 16) < 0x80:
+            return chr(int(rest[1:], 16))
+        raise NoSafeEdit("the secret is spelt with an escape that is not read here: write it plainly first")
+
+
+def _import(target: Target, needs: Import) -> list[Edit]:
+    text, newline = target.text, target.newline
+    if re.search(needs.present, text):
+        return []
+    for pattern in needs.after:
+        matches = list(re.finditer(pattern, text))
+        if not matches:
+            continue
+        at = matches[-1].end()
+        if target.kind != "go":
+            return [Edit(at, at, f"{needs.line}{newline}")]
+        if "(" in matches[0].group():
+            at = matches[0].end()
+            return [Edit(at, at, f"\t{needs.line}{newline}" if text[at - 1 : at] == "\n" else f"{needs.line}; ")]
+        blank = newline if matches[-1].group().startswith("package") else ""
+        return [Edit(at, at, f"{blank}import {needs.line}{newline}")]
+    return [Edit(0, 0, f"{needs.line}{newline}")]
+
+
+def _depth(before: str, text: str, tokens: list[Token], at: int) -> int:
+    code = blank(text, tokens)[:at]
+    if re.search(r"(?m)^[ \t]*#[ \t]*define\b[^\r\n]*$", before):
+        return 1
+    return code.count("{") - code.count("}")

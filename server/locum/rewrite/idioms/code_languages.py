@@ -1,0 +1,352 @@
+"""The languages that `code.py` serves, one row each: their strings, and how they read a variable of the environment.
+
+To support one more, add its row here, and in `languages.py` the names of its files. Facts are those of the languages' own
+references. Patterns run over a text whose strings and comments are blank, so that no content is taken for code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One form of string literal."""
+
+    open: str
+    """A pattern; what its first group holds may be named in `close` as {0}."""
+    close: str
+    escape: bool = True
+    """Whether a backslash begins an escape."""
+    doubled: bool = False
+    """Whether the closing quote, written twice, stands for itself."""
+    lines: bool = False
+    """Whether it may run over lines."""
+    field: str = ""
+    """What opens an expression inside of it, as a pattern that ends in its bracket."""
+    inside: str = ""
+    """How an expression is written inside of it: {0} is the expression. Empty: the literal is cut and joined."""
+    mixes: str = ""
+    """A pattern that finds other variables in it: a secret with one in it has no value that is written down."""
+    why_not: str = ""
+    """Why nothing in it can be replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """A place that wants a literal: `before` ends where the literal begins, `after` begins where it ends."""
+
+    reason: str
+    before: str = ""
+    after: str = ""
+    whole: bool = True
+    """Whether that is so too when the secret is all of the literal."""
+    part: bool = True
+    """Whether that is so too when the secret is a part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A declaration that has to be another one: what the group `old` of `before` holds becomes `new`."""
+
+    before: str
+    new: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A line that the expression needs."""
+
+    line: str
+    present: str
+    """A pattern that finds it, over the text itself."""
+    after: tuple[str, ...]
+    """Patterns, over the text itself; behind the last match of the first that matches the line is put, else at the top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language."""
+
+    expression: str
+    quotes: tuple[Quote, ...]
+    joined: str = ""
+    """The operator that joins strings; empty: none does."""
+    line_comments: tuple[str, ...] = ("//",)
+    block_comments: tuple[tuple[str, str], ...] = (("/*", "*/"),)
+    nested: bool = False
+    """Whether block comments nest."""
+    never: tuple[Never, ...] = ()
+    changes: tuple[Change, ...] = ()
+    needs: Import | None = None
+    adjacent: bool = False
+    """Whether neighbouring literals are joined by the compiler."""
+
+
+_C_CHAR = Quote(r"'", "'")
+_ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\))*$"
+_CASE = Never(
+    "a 'case' takes no expression: compare with 'if' instead", r"\bcase\s[^:;{}]*$", r"\s*(?:,[^:;{}]*)?(?::|->)"
+)
+_LITERAL_MACRO = r"\b(?:concat|env|option_env|include_str|include_bytes|include|stringify)!\s*[(\[{][^;]*$"
+_DEFAULT = r"\(\s*(?:[^()=;{}]*(?:=[^()=;{}]*)?,)?[^()=;{},]*\w\s+\w+\s*=\s*$"
+
+LANGUAGES: dict[str, Language] = {
+    "go": Language(
+        'os.Getenv("{name}")',
+        (Quote('"', '"'), Quote("`", "`", escape=False, lines=True), _C_CHAR),
+        "+",
+        never=(
+            Never("a struct tag takes no expression", r"[\w\]})*][ \t]+$", r"[ \t]*(?:$|[\r\n}])"),
+            Never("it is the path of an import", r"\bimport\s+(?:[\w.]+\s+)?$"),
+            Never("it is the path of an import", r"\bimport\s*\([^()]*$"),
+            Never(
+                "a Go constant takes no call: move it out of the 'const (…)' block to a 'var' first",
+                r"\bconst\s*\([^()]*$",
+            ),
+            Never("a 'case' here may be a constant that must be known to the compiler", r"\bcase\s[^:;{}]*$"),
+        ),
+        changes=(
+            Change(
+                r"(?:^|[\n;{])[ \t]*(?P<old>const)[ \t]+\w+(?:[ \t]+string)?[ \t]*=[^\n;]*$",
+                "var",
+                "'const' became 'var'",
+            ),
+        ),
+        needs=Import(
+            '"os"',
+            r'(?m)^[ \t]*(?:import[ \t]+)?"os"[ \t]*;?[ \t]*(?://.*)?\r?$',
+            (
+                r"(?m)^import[ \t]*\([ \t]*\r?\n?",
+                r"(?m)^import[ \t]+[^(\r\n]*\r?\n",
+                r"(?m)^package[ \t]+\w+[^\r\n]*\r?\n?",
+            ),
+        ),
+    ),
+    "rust": Language(
+        '&*std::env::var("{name}").expect("{name} is not set")',
+        (
+            Quote(r'\bc?r(#+)"', '"{0}', escape=False, lines=True),
+            Quote(r'\bc?r"', '"', escape=False, lines=True),
+            Quote(r'\bbr?#*"', '"', lines=True, why_not="it is a string of bytes"),
+            Quote('"', '"', lines=True),
+            Quote(r"b?'(?=\\|[^'\\]')", "'"),
+        ),
+        nested=True,
+        never=(
+            Never("an attribute takes no expression", r"#!?\[[^\]]*$"),
+            Never(
+                "a constant takes no call: read the variable where it is used",
+                r"\b(?:const|static)\s+(?:mut\s+)?\w+\s*:[^;{}]*$",
+            ),
+            Never("a pattern takes no expression", "", r"\s*(?:=>|\|[^|])"),
+            Never("the macro wants a literal", _LITERAL_MACRO),
+            Never("the format of a macro must be a literal: pass the value as an argument", r"\b\w+!\s*[(\[{]\s*$"),
+            Never(
+                "the format of a macro must be a literal",
+                r"\b(?:write|writeln|assert|assert_eq|assert_ne)!\s*\([^;]*,\s*$",
+                r"\s*,",
+            ),
+            Never("a &'static str is returned here: return a String", r"->\s*&'static\s+str\s*\{\s*$"),
+        ),
+    ),
+    "java": Language(
+        'System.getenv("{name}")',
+        (Quote('"""', '"""', lines=True), Quote('"', '"'), _C_CHAR),
+        "+",
+        never=(
+            Never("an annotation takes no expression: let the framework read ${{{name}}}", _ANNOTATION),
+            Never("an annotation takes no expression", r"\bdefault\s+$", r"\s*;"),
+            _CASE,
+        ),
+    ),
+    "kotlin": Language(
+        'System.getenv("{name}")',
+        (
+            Quote(
+                '"""', '"""', escape=False, lines=True, field=r"\$\{", inside="${{{0}}}", mixes=r"(?<!\\)\$[A-Za-z_]"
+            ),
+            Quote('"', '"', field=r"\$\{", inside="${{{0}}}", mixes=r"(?<!\\)\$[A-Za-z_]"),
+            _C_CHAR,
+        ),
+        "+",
+        nested=True,
+        never=(Never("an annotation takes no expression: let the framework read ${{{name}}}", _ANNOTATION),),
+        changes=(
+            Change(r"\b(?P<old>const\s+)val\s+\w+(?:\s*:\s*String)?\s*=[^\n;]*$", "", "'const val' became 'val'"),
+        ),
+    ),
+    "csharp": Language(
+        'System.Environment.GetEnvironmentVariable("{name}")',
+        (
+            Quote(r'\$+"""', '"""', escape=False, lines=True, why_not="it is a raw interpolated string"),
+            Quote('"""', '"""', escape=False, lines=True),
+            Quote(r'(?:\$@|@\$)"', '"', escape=False, doubled=True, lines=True, field=r"\{(?!\{)"),
+            Quote('@"', '"', escape=False, doubled=True, lines=True),
+            Quote(r'\$"', '"', field=r"\{(?!\{)"),
+            Quote('"', '"'),
+            _C_CHAR,
+        ),
+        "+",
+        never=(
+            Never("an attribute takes no expression", r"(?:^|[\n{};\]])\s*\[[\w.:\s]+\((?:[^()]|\([^()]*\))*$"),
+            Never("a parameter's default must be a constant", _DEFAULT, r"\s*[,)]"),
+            _CASE,
+            Never("a pattern takes no expression", r"(?:\bis\s+(?:not\s+)?|\bor\s+)$"),
+            Never("a pattern takes no expression", "", r"\s*=>"),
+        ),
+        changes=(
+            Change(
+                r"\b(?:public|private|protected|internal)\s+(?:new\s+)?(?P<old>const)\s+string\s+\w+\s*=[^;]*$",
+                "static readonly",
+                "'const' became 'static readonly'",
+            ),
+            Change(r"(?:^|[\n;{])\s*(?P<old>const\s+)string\s+\w+\s*=[^;]*$", "", "'const' is gone"),
+        ),
+    ),
+    "ruby": Language(
+        'ENV.fetch("{name}")',
+        (
+            Quote('"', '"', lines=True, field=r"#\{", inside="#{{{0}}}"),
+            Quote("'", "'", lines=True),
+            Quote("`", "`", lines=True, field=r"#\{", inside="#{{{0}}}"),
+            Quote(r"%[wWiI]?[\[({<]", "", lines=True, why_not="it is a %-literal: write it with quotes"),
+            Quote(r"<<[~-]?(['\"`]?)[A-Z_]\w*\1", "", why_not="it is a heredoc: put the value into a variable first"),
+        ),
+        "+",
+        line_comments=("#",),
+        block_comments=(("\n=begin", "\n=end"),),
+        never=(Never("it is a key of a hash", "", r":(?!:)"),),
+        adjacent=True,
+    ),
+    "php": Language(
+        "getenv('{name}')",
+        (
+            Quote('"', '"', lines=True, mixes=r"(?<!\\)(?:\$[A-Za-z_{]|\{\$)"),
+            Quote("'", "'", lines=True),
+            Quote(r"<<<[ \t]*(['\"]?)\w+\1", "", why_not="it is a heredoc: put the value into a variable first"),
+        ),
+        ".",
+        line_comments=("//", "#"),
+        never=(
+            Never(
+                "a PHP constant takes no call: write define('…', getenv('{name}'))",
+                r"\bconst\s+(?:\w+\s+)?\w+\s*=[^;]*$",
+            ),
+            Never(
+                "a property's default takes no call: set it in the constructor, from getenv('{name}')",
+                r"\b(?:public|private|protected|var|static|readonly)\s+(?:[?\w\\|]+\s+)*\$\w+\s*=[^;]*$",
+            ),
+            Never(
+                "a parameter's default takes no call",
+                r"\b(?:function\b[^(){}]*|fn\s*)\((?:[^(){}]|\([^()]*\))*\$\w+\s*=\s*$",
+            ),
+            Never("an attribute takes no call", r"#\[[^\]]*$"),
+        ),
+    ),
+    "swift": Language(
+        'ProcessInfo.processInfo.environment["{name}"]!',
+        (
+            Quote('#+"""', '"""', escape=False, lines=True, why_not="it is a raw string over lines"),
+            Quote('(#+)"', '"{0}', escape=False),
+            Quote('"""', '"""', lines=True, field=r"\\\(", inside="\\({0})"),
+            Quote('"', '"', field=r"\\\(", inside="\\({0})"),
+        ),
+        "+",
+        nested=True,
+        never=(
+            Never("an attribute takes no expression", _ANNOTATION),
+            Never("a raw value of an enum must be a literal", r"\bcase\s+\w+\s*=\s*$"),
+            _CASE,
+        ),
+        needs=Import(
+            "import Foundation",
+            r"(?m)^[ \t]*import[ \t]+(?:Foundation|UIKit|AppKit|SwiftUI)\b",
+            (r"(?m)^[ \t]*import[ \t]+[^\r\n]*\r?\n",),
+        ),
+    ),
+    "c": Language(
+        'getenv("{name}")',
+        (Quote(r'(?:u8|[uUL])"', '"', why_not="it is a string of wide characters"), Quote('"', '"'), _C_CHAR),
+        never=(
+            Never("an array of characters wants a literal: make it a const char *", r"\[[^\]]*\]\s*=\s*\{?\s*$"),
+            Never("a static variable wants a constant: set it in a function", r"\bstatic\b[^;{}()]*=[^;]*$"),
+            Never("it is the name of a file", r"#[ \t]*include[ \t]*$"),
+            Never("sizeof would change", r"\bsizeof\s*\(?\s*$"),
+        ),
+        needs=Import(
+            "#include <stdlib.h>",
+            r"(?m)^[ \t]*#[ \t]*include[ \t]*<stdlib\.h>",
+            (r"(?m)^[ \t]*#[ \t]*include[^\r\n]*\r?\n",),
+        ),
+        adjacent=True,
+    ),
+    "cpp": Language(
+        'std::getenv("{name}")',
+        (
+            Quote(r'(?:u8|[uUL])R?"', '"', why_not="it is a string of wide characters"),
+            Quote(r'R"(\w*)\(', '){0}"', escape=False, lines=True),
+            Quote('"', '"'),
+            _C_CHAR,
+        ),
+        never=(
+            Never("an array of characters wants a literal: make it a const char *", r"\[[^\]]*\]\s*=\s*\{?\s*$"),
+            Never("a constexpr takes no call: make it a const", r"\b(?:constexpr|consteval|constinit)\b[^;{}]*=[^;]*$"),
+            Never("it is the name of a file", r"#[ \t]*include[ \t]*$"),
+            Never("a string_view would outlive nothing, but sizeof would change", r"\bsizeof\s*\(?\s*$"),
+            Never("it is a literal with a suffix", "", r"_?[A-Za-z]\w*"),
+            Never("an attribute takes no expression", r"\[\[[^\]]*$"),
+            Never("static_assert wants a literal", r"\bstatic_assert\s*\([^;]*$"),
+        ),
+        needs=Import(
+            "#include <cstdlib>",
+            r"(?m)^[ \t]*#[ \t]*include[ \t]*<cstdlib>",
+            (r"(?m)^[ \t]*#[ \t]*include[^\r\n]*\r?\n",),
+        ),
+        adjacent=True,
+    ),
+    "scala": Language(
+        'sys.env("{name}")',
+        (
+            Quote(r'\b\w+"""', '"""', escape=False, lines=True, why_not="it is an interpolated string over lines"),
+            Quote('"""', '"""', escape=False, lines=True),
+            Quote(
+                r'\b\w+"', '"', field=r"\$\{", why_not="it is an interpolated string: put the value into a val first"
+            ),
+            Quote('"', '"'),
+            Quote(r"'(?=\\|[^'\\]')", "'"),
+        ),
+        "+",
+        nested=True,
+        never=(
+            Never("an annotation takes no expression", _ANNOTATION),
+            Never("a 'case' takes no expression", r"\bcase\s[^=\n]*$"),
+        ),
+    ),
+    "perl": Language(
+        "$ENV{{{name}}}",
+        (
+            Quote(r'(?<![$\\])"', '"', lines=True, inside="{0}", mixes=r"(?<!\\)[$@][\w{]"),
+            Quote(r"(?<![$\\\w&])'", "'", lines=True),
+            Quote(r"<<~?(['\"]?)[A-Z_]\w*\1", "", why_not="it is a heredoc: put the value into a variable first"),
+            Quote(r"\bq[qwrx]?\s*[^\w\s,;=)]", "", why_not="it is a q-literal: write it with quotes"),
+        ),
+        ".",
+        line_comments=("#",),
+        block_comments=(("\n=pod", "\n=cut"), ("\n=head", "\n=cut")),
+    ),
+    "lua": Language(
+        'os.getenv("{name}")',
+        (Quote('"', '"'), Quote("'", "'"), Quote(r"\[(=*)\[", "]{0}]", escape=False, lines=True)),
+        "..",
+        line_comments=("--",),
+        block_comments=(("--[[", "]]"),),
+        never=(
+            Never(
+                "a call without parentheses takes a literal only",
+                r"[\w\])]\s*(?<!\breturn)(?<!\band)(?<!\bor)(?<!\bnot)(?<!\bin)$",
+            ),
+        ),
+    ),
+}
