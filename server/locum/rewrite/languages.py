@@ -37,9 +37,11 @@ _BY_LANGUAGE = {
     "lua": "lua",
     "perl": "perl",
     "php": "php",
+    "powershell": "powershell",
     "ruby": "ruby",
     "rust": "rust",
     "scala": "scala",
+    "shellscript": "shellscript",
     "swift": "swift",
 }
 
@@ -53,7 +55,7 @@ _BY_SUFFIX = {
     "dart": "dart", "ex": "elixir", "exs": "elixir", "fish": "fish", "go": "go", "gradle": "groovy",
     "groovy": "groovy", "h": "c", "hs": "haskell", "html": "html", "ini": "ini", "java": "java", "jl": "julia",
     "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "markdown", "php": "php", "pl": "perl",
-    "properties": "properties", "ps1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
+    "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
     "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
     "zsh": "shellscript",
@@ -65,9 +67,7 @@ _BY_HAND = {
     "elixir": 'System.fetch_env!("{name}")',
     "groovy": 'System.getenv("{name}")',
     "npmrc": "${{{name}}}",
-    "powershell": "$env:{name}",
     "r": 'Sys.getenv("{name}")',
-    "shellscript": '"${name}"',
 }
 
 

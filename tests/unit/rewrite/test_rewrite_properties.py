@@ -24,7 +24,7 @@ _PLAIN = st.characters(min_codepoint=33, max_codepoint=126)
 _TEXT = st.lists(_HARD | _PLAIN, max_size=12).map("".join)
 _SECRET = st.lists(_HARD | _PLAIN, min_size=6, max_size=24).map("".join)
 _LANGUAGES = ["a.py", "a.js", "a.tsx", ".env", "a.json", ".mcp.json", "a.yml", "compose.yml", "a.go", "a.rs", "a.java", "a.kt", "a.cs",
-              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", ""]  # fmt: skip
+              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", ""]  # fmt: skip
 
 
 @st.composite

@@ -192,7 +192,7 @@ class _Literal:
             ):
                 raise NoSafeEdit("the secret begins or ends inside of an escape")
             return raw.replace(mark * 2, mark).replace("\r\n", "\n") if mark else raw
-        if not quote.escape or "\\" not in target.text[token.body : target.end]:
+        if quote.escape != "\\" or "\\" not in target.text[token.body : target.end]:
             return raw.replace("\r\n", "\n")
         parts: list[str] = []
         edges: set[int] = {token.close}

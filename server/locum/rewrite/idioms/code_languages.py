@@ -16,8 +16,8 @@ class Quote:
     open: str
     """A pattern; what its first group holds may be named in `close` as {0}."""
     close: str
-    escape: bool = True
-    """Whether a backslash begins an escape."""
+    escape: str = "\\"
+    """What begins an escape, if anything does."""
     doubled: bool = False
     """Whether the closing quote, written twice, stands for itself."""
     lines: bool = False
@@ -95,7 +95,7 @@ _DEFAULT = r"\(\s*(?:[^()=;{}]*(?:=[^()=;{}]*)?,)?[^()=;{},]*\w\s+\w+\s*=\s*$"
 LANGUAGES: dict[str, Language] = {
     "go": Language(
         'os.Getenv("{name}")',
-        (Quote('"', '"'), Quote("`", "`", escape=False, lines=True), _C_CHAR),
+        (Quote('"', '"'), Quote("`", "`", escape="", lines=True), _C_CHAR),
         "+",
         never=(
             Never("a struct tag takes no expression", r"[\w\]})*][ \t]+$", r"[ \t]*(?:$|[\r\n}])"),
@@ -127,8 +127,8 @@ LANGUAGES: dict[str, Language] = {
     "rust": Language(
         '&*std::env::var("{name}").expect("{name} is not set")',
         (
-            Quote(r'\bc?r(#+)"', '"{0}', escape=False, lines=True),
-            Quote(r'\bc?r"', '"', escape=False, lines=True),
+            Quote(r'\bc?r(#+)"', '"{0}', escape="", lines=True),
+            Quote(r'\bc?r"', '"', escape="", lines=True),
             Quote(r'\bbr?#*"', '"', lines=True, why_not="it is a string of bytes"),
             Quote('"', '"', lines=True),
             Quote(r"b?'(?=\\|[^'\\]')", "'"),
@@ -164,9 +164,7 @@ LANGUAGES: dict[str, Language] = {
     "kotlin": Language(
         'System.getenv("{name}")',
         (
-            Quote(
-                '"""', '"""', escape=False, lines=True, field=r"\$\{", inside="${{{0}}}", mixes=r"(?<!\\)\$[A-Za-z_]"
-            ),
+            Quote('"""', '"""', escape="", lines=True, field=r"\$\{", inside="${{{0}}}", mixes=r"(?<!\\)\$[A-Za-z_]"),
             Quote('"', '"', field=r"\$\{", inside="${{{0}}}", mixes=r"(?<!\\)\$[A-Za-z_]"),
             _C_CHAR,
         ),
@@ -180,10 +178,10 @@ LANGUAGES: dict[str, Language] = {
     "csharp": Language(
         'System.Environment.GetEnvironmentVariable("{name}")',
         (
-            Quote(r'\$+"""', '"""', escape=False, lines=True, why_not="it is a raw interpolated string"),
-            Quote('"""', '"""', escape=False, lines=True),
-            Quote(r'(?:\$@|@\$)"', '"', escape=False, doubled=True, lines=True, field=r"\{(?!\{)"),
-            Quote('@"', '"', escape=False, doubled=True, lines=True),
+            Quote(r'\$+"""', '"""', escape="", lines=True, why_not="it is a raw interpolated string"),
+            Quote('"""', '"""', escape="", lines=True),
+            Quote(r'(?:\$@|@\$)"', '"', escape="", doubled=True, lines=True, field=r"\{(?!\{)"),
+            Quote('@"', '"', escape="", doubled=True, lines=True),
             Quote(r'\$"', '"', field=r"\{(?!\{)"),
             Quote('"', '"'),
             _C_CHAR,
@@ -248,8 +246,8 @@ LANGUAGES: dict[str, Language] = {
     "swift": Language(
         'ProcessInfo.processInfo.environment["{name}"]!',
         (
-            Quote('#+"""', '"""', escape=False, lines=True, why_not="it is a raw string over lines"),
-            Quote('(#+)"', '"{0}', escape=False),
+            Quote('#+"""', '"""', escape="", lines=True, why_not="it is a raw string over lines"),
+            Quote('(#+)"', '"{0}', escape=""),
             Quote('"""', '"""', lines=True, field=r"\\\(", inside="\\({0})"),
             Quote('"', '"', field=r"\\\(", inside="\\({0})"),
         ),
@@ -286,7 +284,7 @@ LANGUAGES: dict[str, Language] = {
         'std::getenv("{name}")',
         (
             Quote(r'(?:u8|[uUL])R?"', '"', why_not="it is a string of wide characters"),
-            Quote(r'R"(\w*)\(', '){0}"', escape=False, lines=True),
+            Quote(r'R"(\w*)\(', '){0}"', escape="", lines=True),
             Quote('"', '"'),
             _C_CHAR,
         ),
@@ -309,8 +307,8 @@ LANGUAGES: dict[str, Language] = {
     "scala": Language(
         'sys.env("{name}")',
         (
-            Quote(r'\b\w+"""', '"""', escape=False, lines=True, why_not="it is an interpolated string over lines"),
-            Quote('"""', '"""', escape=False, lines=True),
+            Quote(r'\b\w+"""', '"""', escape="", lines=True, why_not="it is an interpolated string over lines"),
+            Quote('"""', '"""', escape="", lines=True),
             Quote(
                 r'\b\w+"', '"', field=r"\$\{", why_not="it is an interpolated string: put the value into a val first"
             ),
@@ -338,7 +336,7 @@ LANGUAGES: dict[str, Language] = {
     ),
     "lua": Language(
         'os.getenv("{name}")',
-        (Quote('"', '"'), Quote("'", "'"), Quote(r"\[(=*)\[", "]{0}]", escape=False, lines=True)),
+        (Quote('"', '"'), Quote("'", "'"), Quote(r"\[(=*)\[", "]{0}]", escape="", lines=True)),
         "..",
         line_comments=("--",),
         block_comments=(("--[[", "]]"),),
@@ -347,6 +345,24 @@ LANGUAGES: dict[str, Language] = {
                 "a call without parentheses takes a literal only",
                 r"[\w\])]\s*(?<!\breturn)(?<!\band)(?<!\bor)(?<!\bnot)(?<!\bin)$",
             ),
+        ),
+    ),
+    "powershell": Language(
+        "$env:{name}",
+        (
+            Quote(r'@"[ \t]*\r?\n', '\n"@', escape="", lines=True, field=r"\$\(", inside="$({0})", mixes=r"[$`]"),
+            Quote(
+                r"@'[ \t]*\r?\n", "\n'@", escape="", lines=True, why_not='it is a literal here-string: write @" instead'
+            ),
+            Quote('"', '"', escape="`", doubled=True, lines=True, field=r"\$\(", inside="$({0})", mixes=r"[$`]"),
+            Quote("'", "'", escape="", doubled=True, lines=True),
+        ),
+        "+",
+        line_comments=("#",),
+        block_comments=(("<#", "#>"),),
+        never=(
+            Never("an attribute takes no expression", r"\[[\w.]+\([^()]*$"),
+            Never("it is a key of a hash table", r"[@{;\n]\s*$", r"\s*=[^=]"),
         ),
     ),
 }

@@ -47,7 +47,12 @@ def _starts(kind: str) -> re.Pattern[str]:
 @cache
 def _pieces(quote: Quote, close: str) -> re.Pattern[str]:
     """Return what counts inside of a string: a field, its end, an escape, the end of a line that it may not cross."""
-    parts = [quote.field, re.escape(close), r"\\." if quote.escape else "", "" if quote.lines else r"[\r\n]"]
+    parts = [
+        quote.field,
+        re.escape(close),
+        re.escape(quote.escape) + "." if quote.escape else "",
+        "" if quote.lines else r"[\r\n]",
+    ]
     return re.compile("|".join(part for part in parts if part), re.DOTALL)
 
 
