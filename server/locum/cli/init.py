@@ -1,7 +1,8 @@
-"""`locum init EDITOR`: put an editor's file for Locum where that editor looks for it.
+"""`locum init EDITOR`: put an editor's file for Locum where that editor looks for it; `locum init agents`: ignore files.
 
 Knows where editors read their configuration; the files themselves are data of the package (`locum.editors`).
-A file that differs from ours is somebody's work: it is left alone unless --force says otherwise.
+What agents read is `agents.ignore_files`' to know; it goes into the project of the working directory.
+An editor's file that differs from ours is somebody's work: it is left alone unless --force says otherwise.
 """
 
 from __future__ import annotations
@@ -34,12 +35,21 @@ _EDITORS = {
 }
 
 
+_AGENTS = "agents"
+
+
 @click.command()
-@click.argument("editor", type=click.Choice(list(_EDITORS)))
+@click.argument("editor", type=click.Choice([*_EDITORS, _AGENTS]))
+@click.option(
+    "--client", "clients", multiple=True, metavar="NAME", help="For agents: only this client; may be given again."
+)
 @click.option("--force", is_flag=True, help="Replace a file that differs from the one Locum would write.")
 @click.option("--print", "print_", is_flag=True, help="Print the files and write nothing.")
-def init(editor: str, force: bool, print_: bool) -> None:
-    """Install Locum's file for an editor (Neovim 0.11 or newer)."""
+def init(editor: str, clients: tuple[str, ...], force: bool, print_: bool) -> None:
+    """Install Locum's file for an editor (Neovim 0.11 or newer), or the ignore files that AI agents read."""
+    if editor == _AGENTS:
+        _init_agents(clients, print_=print_)
+        return
     wanted = _EDITORS[editor]
     contents = {name: _read(wanted.folder, name) for name in wanted.names}
     home = _neovim_config()
@@ -57,6 +67,56 @@ def init(editor: str, force: bool, print_: bool) -> None:
     for name, text in contents.items():
         click.echo(f"{_write(home / name, text)} {home / name}")
     click.echo(wanted.then)
+
+
+def _init_agents(names: tuple[str, ...], *, print_: bool) -> None:
+    """Renew our rules in the clients' files: all of those that are known, or the named ones."""
+    from locum.agents.ignore_files import CLIENTS, with_rules
+    from locum.workspace.project import find_project
+
+    unknown = [name for name in names if name not in CLIENTS]
+    if unknown:
+        raise UsageProblem("init.client", f"unknown client {unknown[0]!r}", f"Known are {', '.join(CLIENTS)}.")
+    root = find_project(Path.cwd()).root
+    made: list[tuple[Path, str, str]] = []
+    for client in (CLIENTS[name] for name in names or CLIENTS):
+        path = root / client.path
+        if not path.resolve().is_relative_to(root.resolve()) or path.is_symlink():
+            raise UsageProblem(
+                "init.link", f"{client.path} leads out of its place by a link; nothing was written", "Remove it."
+            )
+        text = _text(path)
+        made.append((path, text, with_rules(client, text)))
+    for path, text, changed in made:
+        if print_:
+            click.echo(f"# {path}\n{changed}")
+        elif text == changed:
+            click.echo(f"already there: {path}")
+        else:
+            _put(path, changed)
+            click.echo(f"written: {path}")
+    if not print_:
+        click.echo(
+            "\nThese keep a client's own tools away from secret files. What its shell runs still reads them: move the"
+        )
+        click.echo("secrets out with Locum's fix, and see 'locum scan' for those that are left.")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError):
+        raise UsageProblem("init.read", f"{path} cannot be read as text; nothing was written", "Look at it.") from None
+
+
+def _put(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    except OSError as error:
+        raise UsageProblem("init.write", f"{path} cannot be written ({error.strerror})", "Check its folder.") from None
 
 
 def _read(folder: str, name: str) -> str:
@@ -84,9 +144,5 @@ def _write(path: Path, text: str) -> str:
     """Write unless it is there already; return the word for what was done. Raises UsageProblem."""
     if path.exists() and not _differs(path, text):
         return "already there:"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageProblem("init.write", f"{path} cannot be written ({error.strerror})", "Check its folder.") from None
+    _put(path, text)
     return "written:"

@@ -1,0 +1,128 @@
+"""What keeps AI agents from reading files that hold secrets: each client's own ignore file, or its deny list.
+
+Ignore files have gitignore's syntax. They steer a client's own tools; a shell that the client starts reads what it likes.
+Ours stands in a block of its own, so that it can be renewed and nobody's lines are touched. Pure: texts in, texts out.
+`.geminiignore` and `.aiexclude` (which knows no `!`) are as geminicli.com/docs/cli/gemini-ignore and cloud.google.com/gemini/docs
+describe them (read in November 2026); the others' names and places are general knowledge of their documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from locum.errors import UsageProblem
+
+SECRET_FILES = (
+    ".env", ".env.*", "*.env", ".envrc", ".dev.vars", ".dev.vars.*", ".netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd",
+    "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ppk", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+    "*.tfvars", "*.tfvars.json", "*.tfstate", "*.tfstate.*", "*.kdbx", "credentials.json", "service-account*.json",
+    "secrets.yml", "secrets.yaml", "secrets.json", "secrets.toml",
+)  # fmt: skip
+READABLE = ("example", "sample", "template", "schema", "dist")
+"""What `.env.example` ends in: names without values, which an agent needs."""
+_ENVIRONMENTS = (
+    "local",
+    "development",
+    "dev",
+    "test",
+    "testing",
+    "staging",
+    "stage",
+    "production",
+    "prod",
+    "ci",
+    "docker",
+    "vault",
+)
+"""Where a client knows no exceptions, the usual names are listed instead of `.env.*`."""
+
+_BEGIN, _END = "# locum: begin", "# locum: end"
+_BLOCK = re.compile(rf"^{_BEGIN}\b.*?^{_END}[^\n]*\n?", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client's file."""
+
+    name: str
+    """As people call it."""
+    path: str
+    """In the project, with `/`."""
+    kind: str = "ignore"
+    """`ignore`, `plain` (gitignore without exceptions) or `claude` (settings in JSON)."""
+
+
+CLIENTS = {
+    "kiro": Client("Kiro", ".kiroignore"),
+    "cursor": Client("Cursor", ".cursorignore"),
+    "gemini": Client("Gemini CLI", ".geminiignore"),
+    "code-assist": Client("Gemini Code Assist", ".aiexclude", "plain"),
+    "claude": Client("Claude Code", ".claude/settings.json", "claude"),
+    "cline": Client("Cline", ".clineignore"),
+    "roo": Client("Roo Code", ".rooignore"),
+    "windsurf": Client("Windsurf", ".codeiumignore"),
+    "junie": Client("Junie", ".aiignore"),
+}
+
+
+def with_rules(client: Client, text: str) -> str:
+    """Return the client's file with our rules in it; everything else in it stays. Raises UsageProblem for bad JSON."""
+    if client.kind == "claude":
+        return _with_denials(client, text)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    block = "\n".join([f"{_BEGIN} (renewed by 'locum init agents')", *_lines(client), _END, ""])
+    plain = text.replace("\r\n", "\n")
+    if _BLOCK.search(plain):
+        changed = _BLOCK.sub(lambda _: block, plain, count=1)
+    else:
+        changed = (plain if not plain or plain.endswith("\n") else plain + "\n") + block
+    return changed.replace("\n", newline)
+
+
+def _lines(client: Client) -> list[str]:
+    if client.kind == "plain":
+        return _listed()
+    # The exceptions come last: in this syntax the last line that matches a path decides.
+    return [
+        *SECRET_FILES,
+        *(f"!{form}" for word in READABLE for form in (f"*.{word}", f"{word}.env", f"*.{word}.tfvars")),
+    ]
+
+
+def _listed() -> list[str]:
+    """Return the patterns for a syntax without exceptions: none of them matches `.env.example`."""
+    lines: list[str] = []
+    for pattern in SECRET_FILES:
+        if pattern in {".env.*", ".dev.vars.*"}:
+            stem = pattern.removesuffix(".*")
+            lines += [f"{stem}.{name}" for name in _ENVIRONMENTS] + [f"{stem}.*.local"]
+        elif pattern == "*.tfstate.*":
+            lines.append("*.tfstate.backup")
+        else:
+            lines.append(pattern)
+    return lines
+
+
+def _with_denials(client: Client, text: str) -> str:
+    """Add `permissions.deny` entries that are not there yet; the file is left as it is when none is missing."""
+    try:
+        settings: Any = json.loads(text) if text.strip() else {}
+    except ValueError:
+        settings = None
+    permissions = cast("dict[str, Any]", settings).setdefault("permissions", {}) if isinstance(settings, dict) else None
+    deny = cast("dict[str, Any]", permissions).setdefault("deny", []) if isinstance(permissions, dict) else None
+    if not isinstance(deny, list):
+        raise UsageProblem(
+            "init.settings",
+            f"{client.path} is not the JSON that {client.name} reads (permissions.deny, a list); it was left alone",
+            "Mend it, then run 'locum init agents' again.",
+        )
+    rules = cast("list[Any]", deny)
+    missing = [rule for rule in (f"Read(**/{pattern})" for pattern in _listed()) if rule not in rules]
+    if not missing:
+        return text
+    rules += missing
+    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
