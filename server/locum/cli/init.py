@@ -1,4 +1,5 @@
-"""`locum init EDITOR`: put an editor's file for Locum where that editor looks for it; `locum init agents`: ignore files.
+"""`locum init EDITOR`: put an editor's file for Locum where that editor looks for it; `locum init agents`: ignore files;
+`locum init` alone: a manifest with the secrets that the project's own files say it needs.
 
 Knows where editors read their configuration; the files themselves are data of the package (`locum.editors`).
 What agents read is `agents.ignore_files`' to know; it goes into the project of the working directory.
@@ -39,14 +40,18 @@ _AGENTS = "agents"
 
 
 @click.command()
-@click.argument("editor", type=click.Choice([*_EDITORS, _AGENTS]))
+@click.argument("editor", type=click.Choice([*_EDITORS, _AGENTS]), required=False)
 @click.option(
     "--client", "clients", multiple=True, metavar="NAME", help="For agents: only this client; may be given again."
 )
 @click.option("--force", is_flag=True, help="Replace a file that differs from the one Locum would write.")
 @click.option("--print", "print_", is_flag=True, help="Print the files and write nothing.")
-def init(editor: str, clients: tuple[str, ...], force: bool, print_: bool) -> None:
-    """Install Locum's file for an editor (Neovim 0.11 or newer), or the ignore files that AI agents read."""
+def init(editor: str | None, clients: tuple[str, ...], force: bool, print_: bool) -> None:
+    """Propose a locum.toml from .env.example and the like; or install Locum's file for an editor (Neovim 0.11 or newer),
+    or the ignore files that AI agents read."""
+    if editor is None:
+        _init_project(print_=print_)
+        return
     if editor == _AGENTS:
         _init_agents(clients, print_=print_)
         return
@@ -67,6 +72,39 @@ def init(editor: str, clients: tuple[str, ...], force: bool, print_: bool) -> No
     for name, text in contents.items():
         click.echo(f"{_write(home / name, text)} {home / name}")
     click.echo(wanted.then)
+
+
+def _init_project(*, print_: bool) -> None:
+    """Declare what is not declared yet; nothing is removed and no value is read."""
+    from locum.refs.manifest import add_secret, parse_manifest
+    from locum.refs.proposal import is_source, needs_of
+    from locum.workspace.project import find_project, read_manifest_text, write_manifest_text
+
+    project = find_project(Path.cwd())
+    before = text = read_manifest_text(project)
+    declared = set(parse_manifest(text).secrets)
+    lines: list[str] = []
+    for folder in (project.root, project.root / ".devcontainer"):
+        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+        for name in filter(is_source, names):
+            path = (folder / name).relative_to(project.root).as_posix()
+            for need in needs_of(path, _text(folder / name)):
+                if need.name not in declared:
+                    declared.add(need.name)
+                    text = add_secret(text, need.name, description=need.description, docs=need.docs)
+                    lines.append(f"  {need.name}  from {path}")
+    if print_:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    if text == before:
+        click.echo(
+            "Nothing new: no .env.example, .env.schema, devcontainer.json or Compose file here names another secret."
+        )
+        return
+    write_manifest_text(project, text)
+    click.echo(f"{project.manifest} declares now:")
+    click.echo("\n".join(lines))
+    click.echo("\nGive each its value with 'locum secret set NAME', then start programs with 'locum run'.")
 
 
 def _init_agents(names: tuple[str, ...], *, print_: bool) -> None:
