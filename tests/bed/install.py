@@ -157,7 +157,7 @@ def _install_step(step: Step) -> bool:
 
 
 def _install_debian() -> bool:
-    missing = [package for program, package in DEBIAN.items() if shutil.which(program) is None]
+    missing = [package for program, package in DEBIAN.items() if not _works(program)]
     if not missing:
         return False
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -166,6 +166,14 @@ def _install_debian() -> bool:
     _run(["apt-get", "update"], extra=environment)
     _run(["apt-get", "install", "-y", "--no-install-recommends", *missing], extra=environment)
     return True
+
+
+def _works(program: str) -> bool:
+    """Say whether a program is there; of a compiler that may be a launcher without a toolchain, whether it starts."""
+    path = shutil.which(program, path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
+    if path is None or program != "rustc":
+        return path is not None
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _apt_hint(packages: list[str]) -> str:
