@@ -12,7 +12,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r".*\.(jsonl|ndjson)", "jsonl"),
     (r".*\.json5", "json5"),
     (r"\.npmrc", "npmrc"),
-    (r"Dockerfile(\..+)?|Containerfile", "dockerfile"),
+    (r"(Dockerfile|Containerfile)(\..+)?|.+\.(dockerfile|containerfile)", "dockerfile"),
 )
 
 _BY_LANGUAGE = {
@@ -25,6 +25,7 @@ _BY_LANGUAGE = {
     "env": "dotenv",
     "yaml": "yaml",
     "dockercompose": "yaml",
+    "dockerfile": "dockerfile",
     "github-actions-workflow": "yaml",
     "json": "json",
     "jsonc": "json",
