@@ -12,7 +12,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r".*\.(jsonl|ndjson)", "jsonl"),
     (r".*\.json5", "json5"),
     (r"\.npmrc", "npmrc"),
-    (r"Dockerfile(\..+)?|Containerfile", "dockerfile"),
+    (r"(Dockerfile|Containerfile)(\..+)?|.+\.(dockerfile|containerfile)", "dockerfile"),
 )
 
 _BY_LANGUAGE = {
@@ -25,6 +25,7 @@ _BY_LANGUAGE = {
     "env": "dotenv",
     "yaml": "yaml",
     "dockercompose": "yaml",
+    "dockerfile": "dockerfile",
     "github-actions-workflow": "yaml",
     "json": "json",
     "jsonc": "json",
@@ -43,6 +44,12 @@ _BY_LANGUAGE = {
     "scala": "scala",
     "shellscript": "shellscript",
     "swift": "swift",
+    "terraform": "terraform",
+    "terraform-vars": "terraform",
+    "opentofu": "terraform",
+    "opentofu-vars": "terraform",
+    "hcl": "terraform",
+    "packer": "terraform",
 }
 
 _BY_SUFFIX = {
@@ -58,7 +65,7 @@ _BY_SUFFIX = {
     "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
     "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
-    "zsh": "shellscript",
+    "zsh": "shellscript", "hcl": "terraform", "tofu": "terraform",
 }  # fmt: skip
 
 # What to write by hand where there is no idiom yet. {name} is the secret's name.

@@ -28,6 +28,7 @@ _IDIOMS = {
     "c": "locum.rewrite.idioms.code",
     "cpp": "locum.rewrite.idioms.code",
     "csharp": "locum.rewrite.idioms.code",
+    "dockerfile": "locum.rewrite.idioms.dockerfile",
     "dotenv": "locum.rewrite.idioms.dotenv",
     "go": "locum.rewrite.idioms.code",
     "javascript": "locum.rewrite.idioms.javascript",
@@ -44,6 +45,7 @@ _IDIOMS = {
     "shellscript": "locum.rewrite.idioms.shell",
     "scala": "locum.rewrite.idioms.code",
     "swift": "locum.rewrite.idioms.code",
+    "terraform": "locum.rewrite.idioms.hcl",
     "typescript": "locum.rewrite.idioms.javascript",
     "yaml": "locum.rewrite.idioms.yaml",
 }
