@@ -33,7 +33,7 @@ class Form:
     """An expression that the text holds."""
     own: str = r"(?!)"
     """What this reader expands, or undoes, itself: a value that holds it is not plain."""
-    shell: bool = False
+    command: bool = False
     """Whether a longer value is a command for a shell."""
     dollars: bool = False
     """Whether `$$` spells a dollar sign."""
@@ -77,7 +77,7 @@ _FORMS = (
         "${{{name}}}",
         "Give the project this variable too, masked and not expanded: 'glab variable set {name} --masked --raw'.",
         own=_VARIABLE,
-        shell=True,
+        command=True,
     ),
     Form(
         r"(.*/)?\.?azure-pipelines([^/]*\.ya?ml|/.*\.ya?ml)",
@@ -90,7 +90,7 @@ _FORMS = (
         "${name}",
         "Give the repository this variable too, secured: Repository settings, Pipelines, Repository variables.",
         own=_VARIABLE,
-        shell=True,
+        command=True,
     ),
     Form(
         r"(.*/)?\.circleci/.*\.ya?ml",
@@ -98,7 +98,7 @@ _FORMS = (
         "Give the project this variable too: 'circleci env' or Project Settings, Environment Variables.",
         where=r"run|command|password|aws_secret_access_key",
         own=_VARIABLE,
-        shell=True,
+        command=True,
     ),
     _refused(
         r"(.*/)?\.circleci/.*\.ya?ml",
@@ -247,7 +247,7 @@ def replaced_span(target: Target, choice: Choice, start: int, end: int) -> tuple
     Raises NoSafeEdit where the value is a text in which the secret is only mentioned, or a command that cannot take it.
     """
     if choice.form.inside:
-        if choice.form.shell and not target.covers(start, end):
+        if choice.form.command and not target.covers(start, end):
             _check_command(target, start)
         percent = not target.covers(start, end) and "://" in target.text[start : target.start] and "%" in target.raw
         about = "The value is stored percent-encoded, as the URL around it needs it. " if percent else ""

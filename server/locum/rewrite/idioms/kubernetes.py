@@ -22,9 +22,10 @@ def yaml_data(text: str) -> Iterator[tuple[int, int]]:
     """Yield the span of everything below `data:` of each Secret in a YAML text."""
     if "Secret" not in text:
         return
-    lines = [match for match in _LINE.finditer(text)]
+    lines = list(_LINE.finditer(text))
+    number = {line.start(): at for at, line in enumerate(lines)}
     for match in _KIND.finditer(text):
-        here = next(at for at, line in enumerate(lines) if line.start() == match.start())
+        here = number[match.start()]
         depth = len(match["lead"])
         first = here
         while first and not lines[first]["item"] and _inside(lines[first - 1], depth):

@@ -82,7 +82,7 @@ _YAML_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.
 _YAML_ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r",
                  "e": "\x1b", " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028",
                  "P": "\u2029"}  # fmt: skip
-_YAML_PLAIN = re.compile(r"(?![-?:](?:\s|\Z))[^\s,\[\]{}#&*!|>'\"%@`](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ ]+(?=[^\s#]))*")
+_YAML_PLAIN = re.compile(r"(?![-?:])[^\s,\[\]{}#&*!|>'\"%@`](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ ]+(?=[^\s#]))*")
 _YAML_NO_TEXT = re.compile(
     r"~|null|true|false|yes|no|on|off|[yn]|=|<<|---|\.\.\.|[-+]?\.(?:inf|nan)|[-+]?0[xob]?[0-9a-f_]+"
     r"|[-+]?(?:[0-9][0-9_,]*)?\.?[0-9_]*(?:e[-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
@@ -318,7 +318,7 @@ def _env_double(raw: str) -> str:
 
 
 def _env(quote: str) -> Change:
-    never = re.compile({"": rf"\r|\n|^[\"'#]|\s#|{_ENV_NEVER}", "'": r"'|\\(?:\\|\Z)|\r|\$[{(]"}.get(quote, _ENV_NEVER))
+    never = re.compile({"": r"[\s\"'#`\\$]", "'": r"'|\\(?:\\|\Z)|\r|\$[{(]"}.get(quote, _ENV_NEVER))
 
     def encode(value: str) -> str:
         if (not quote and value != value.strip()) or never.search(value):
