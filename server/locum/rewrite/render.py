@@ -97,10 +97,10 @@ def _edit(text: str, place: Place, body: str, values: Values) -> Edit:
         return Edit(place.start, place.end, _replaced(body, values, _block_filler(text, place)))
     STYLES[style].decode(text[place.start : place.end])
     value = _replaced(body, values, lambda value, _: value)
-    return _spelt(text, place, style, value)
+    return _spelt(place, style, value)
 
 
-def _spelt(text: str, place: Place, style: str, value: str) -> Edit:
+def _spelt(place: Place, style: str, value: str) -> Edit:
     """Write a value with the quotes that stand there, or with others where it must have them."""
     chosen, spelt = spell(style, value)
     if chosen == style:
@@ -143,7 +143,7 @@ def _base64(text: str, place: Place, body: str, values: Values) -> Edit:
     style = place.style.removeprefix(BASE64)
     if style == "yaml-block":
         return Edit(place.start, place.end, text[place.start : place.end].replace(whole, spelt))
-    return _spelt(text, place, style, spelt)
+    return _spelt(place, style, spelt)
 
 
 def _block_filler(text: str, place: Place) -> Callable[[str, int], str]:

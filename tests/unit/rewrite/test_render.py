@@ -10,7 +10,7 @@ import netrc
 import re
 import tempfile
 import tomllib
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -42,6 +42,16 @@ def rendered(text: str, kind: str, value: str | bytes, reference: str = REFERENC
     return bytes(render(text, kind, {reference: SecretBytes(data)}).view()).decode()
 
 
+def attempted(text: str, kind: str, value: str) -> str | None:
+    """Return None for a refusal."""
+    try:
+        return rendered(text, kind, value)
+    except NoSafeEdit as problem:
+        told = len(value) > 3 and value in problem.reason
+    assert not told, "a refusal holds no part of the value"
+    return None
+
+
 def read_ini(text: str) -> Any:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text)
@@ -49,7 +59,7 @@ def read_ini(text: str) -> Any:
 
 
 def read_xml(text: str) -> Any:
-    return [(node.tag, node.attrib, node.text) for node in ElementTree.fromstring(text).iter()]
+    return [(node.tag, node.attrib, node.text) for node in ET.fromstring(text).iter()]
 
 
 def read_netrc(text: str) -> Any:
@@ -96,7 +106,7 @@ TEMPLATES = [
     Template("yaml, single", "yaml", "a: 'it''s @'\n", yaml.safe_load, lambda v: {"a": f"it's {v}"}, always=True),
     Template("yaml, double", "yaml", 'a: "\\t@"\n', yaml.safe_load, lambda v: {"a": f"\t{v}"}, always=True),
     Template("yaml, list", "yaml", "- KEY=@\n- x\n", yaml.safe_load, lambda v: [f"KEY={v}", "x"], always=True),
-    Template("yaml, block", "yaml", "a: |\n  x\n   @\n  y\n", yaml.safe_load, lambda v: {"a": f"x\n " + v.replace("\n", "\n ") + "\ny\n"}),
+    Template("yaml, block", "yaml", "a: |\n  x\n   @\n  y\n", yaml.safe_load, lambda v: {"a": f"x\n {v}\ny\n"}),
     Template("yaml, block alone", "yaml", "- |-\n    @\n- b\n", yaml.safe_load, lambda v: [v, "b"]),
     Template("yaml, folded", "yaml", "a: >-\n  @\nb: 1\n", yaml.safe_load, lambda v: {"a": v, "b": 1}),
     Template("yaml, folded with indent", "yaml", "a: >2-\n  @\nb: 1\n", yaml.safe_load, lambda v: {"a": v, "b": 1}),
@@ -125,13 +135,10 @@ TEMPLATES = [
 def test_the_files_reader_gets_the_value(template: Template, value: str):
     text = template.text.replace("@", REFERENCE)
     assert references_in(text, template.kind) == [REFERENCE]
-    try:
-        after = rendered(text, template.kind, value)
-    except NoSafeEdit as problem:
-        assert not template.always, problem.reason
-        assert len(value) < 4 or value not in problem.reason
-        return
-    assert template.read(after) == template.expect(value), "the reader got something else"
+    after = attempted(text, template.kind, value)
+    assert after is not None or not template.always
+    if after is not None:
+        assert template.read(after) == template.expect(value), "the reader got something else"
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.title)
@@ -190,7 +197,7 @@ def test_there_and_back(
     before = text.replace("@", spelt)
     try:
         expected = read(before)
-    except (yaml.YAMLError, ElementTree.ParseError, configparser.Error, netrc.NetrcParseError):
+    except (yaml.YAMLError, ET.ParseError, configparser.Error, netrc.NetrcParseError):
         return assume(False)
     made = plan_for(before, start, start + len(spelt), path=path)
     if not isinstance(made, Plan):
@@ -220,7 +227,7 @@ def test_the_data_of_a_secret_is_stored_without_base64(text: str, value: bytes):
     made = plan_for(before, start, start + len(spelt), path="secret.yaml")
     assert value_of(made) == value
     after = rendered(applied(before, made), "yaml", value)
-    assert [document for document in yaml.safe_load_all(after)] == [
+    assert list(yaml.safe_load_all(after)) == [
         document if not isinstance(document.get("data", {}).get("a"), str) else _stripped(document)
         for document in yaml.safe_load_all(before)
     ]
@@ -299,7 +306,7 @@ def test_what_cannot_stand_there_is_refused(kind: str, text: str, value: str | b
         rendered(text, kind, value)
     assert reason in caught.value.reason
     assert "tul" not in caught.value.reason
-    assert kind == "json" and "valid" in reason or REFERENCE in caught.value.reason
+    assert "valid" in reason or REFERENCE in caught.value.reason
 
 
 @settings(max_examples=300, deadline=None)
@@ -312,9 +319,5 @@ def test_what_cannot_stand_there_is_refused(kind: str, text: str, value: str | b
 )  # fmt: skip
 def test_no_text_is_too_broken(text: str, kind: str):
     assume("\ud800" not in text)  # a file that was read as UTF-8 has none
-    try:
-        after = rendered(text, kind, "tulip")
-    except NoSafeEdit as problem:
-        assert "tulip" not in problem.reason
-        return
-    assert after.replace("tulip", "").count("locum://NAME") <= text.count("locum://NAME")
+    after = attempted(text, kind, "tulip")
+    assert after is None or after.replace("tulip", "").count("locum://NAME") <= text.count("locum://NAME")

@@ -127,7 +127,7 @@ def _yaml_single_encode(value: str) -> str:
 
 
 def _yaml_plain(flow: bool) -> Change:
-    closing = re.compile(r"[,\[\]{}]" if flow else r"(?!)")
+    closing = re.compile(r"[,\[\]{}?:]" if flow else r"(?!)")  # readers differ about ? and : there
 
     def encode(value: str) -> str:
         if (
