@@ -47,6 +47,14 @@ _IDIOMS = {
     "swift": "locum.rewrite.idioms.code",
     "terraform": "locum.rewrite.idioms.hcl",
     "typescript": "locum.rewrite.idioms.javascript",
+    "ini": "locum.rewrite.idioms.settings",
+    "mysql": "locum.rewrite.idioms.settings",
+    "netrc": "locum.rewrite.idioms.settings",
+    "npmrc": "locum.rewrite.idioms.settings",
+    "pgpass": "locum.rewrite.idioms.settings",
+    "properties": "locum.rewrite.idioms.settings",
+    "requirements": "locum.rewrite.idioms.settings",
+    "xml": "locum.rewrite.idioms.settings",
     "yaml": "locum.rewrite.idioms.yaml",
 }
 

@@ -107,7 +107,7 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         ("a.sh", "curl https://x:<tul%20ip>@h", "stored percent-encoded"),
         ("a.js", 'k = "https://x:<tul$ip>@h"', "store a new one percent-encoded"),
         (".env", "K=https://x:<tulip>@h", "The whole value of K is stored"),
-        ("a.json", '{"k": "https://x:<tulip>@h"}', "The whole string is stored"),
+        ("a.json", '{"k": "https://x:<tulip>@h"}', "The whole value is stored"),
         (".mcp.json", '{"mcpServers": {"x": {"command": "y", "env": {"K": "<tulip>"}}}}', '"x" now starts through'),
         ("a.jsx", '(=a k="<tulip>" />)', "visible to every visitor"),
         (".github/workflows/a.yml", "k: <tulip>", "gh secret set NAME"),
