@@ -43,6 +43,7 @@ _BY_LANGUAGE = {
     "scala": "scala",
     "shellscript": "shellscript",
     "swift": "swift",
+    "toml": "toml",
 }
 
 _BY_SUFFIX = {

@@ -44,6 +44,7 @@ _IDIOMS = {
     "shellscript": "locum.rewrite.idioms.shell",
     "scala": "locum.rewrite.idioms.code",
     "swift": "locum.rewrite.idioms.code",
+    "toml": "locum.rewrite.idioms.toml",
     "typescript": "locum.rewrite.idioms.javascript",
     "yaml": "locum.rewrite.idioms.yaml",
 }
