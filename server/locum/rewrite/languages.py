@@ -64,6 +64,7 @@ _BY_LANGUAGE = {
     "spring-boot-properties": "properties",
     "spring-boot-properties-yaml": "yaml",
     "xml": "xml",
+    "toml": "toml",
 }
 
 _BY_SUFFIX = {

@@ -46,6 +46,7 @@ _IDIOMS = {
     "scala": "locum.rewrite.idioms.code",
     "swift": "locum.rewrite.idioms.code",
     "terraform": "locum.rewrite.idioms.hcl",
+    "toml": "locum.rewrite.idioms.toml",
     "typescript": "locum.rewrite.idioms.javascript",
     "ini": "locum.rewrite.idioms.settings",
     "mysql": "locum.rewrite.idioms.settings",

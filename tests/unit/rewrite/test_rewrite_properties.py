@@ -137,7 +137,7 @@ def test_mcp_servers_are_wrapped_once(args: list[str], secrets: list[str], inden
         text = applied(text, made)
     changed = json.loads(text)["mcpServers"]["one"]
     assert changed["command"] == "locum"
-    assert changed["args"] == ["run", "--", "npx", *args]
+    assert changed["args"] == ["run", "--ttl", "8h", "--", "npx", *args]
     assert changed["env"] == {name: f"locum://{name}" for name in names}
 
 
