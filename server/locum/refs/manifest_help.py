@@ -18,6 +18,7 @@ from locum.refs.manifest_schema import manifest_schema
 _HEADER = re.compile(r"^[ \t]*(\[\[?)[ \t]*([^\[\]#=\n]*)(\]\]?)?", re.MULTILINE)
 _PAIR = re.compile(r"^[ \t]*([A-Za-z0-9_.\"'-]+)[ \t]*=[ \t]*", re.MULTILINE)
 _COMMENT_OR_STRING = re.compile(r"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
+_STARTED_HEADER = re.compile(r"[ \t]*\[\[?[^\]\n]*$")
 _STARTED_KEY = re.compile(r"[ \t]*([A-Za-z0-9_.-]*)$")
 _STARTED_WORD = re.compile(r"[A-Za-z0-9_.:/+-]*$")
 _REST = re.compile(r"[A-Za-z0-9_.:/+-]*")
@@ -61,11 +62,11 @@ def proposals(text: str, offset: int, names: Mapping[str, str]) -> list[Proposal
     """Return what can be written at `offset`; `names` are the secrets that are declared, with what they are."""
     line = text.rfind("\n", 0, offset) + 1
     before = text[line:offset]
+    if _STARTED_HEADER.match(before) and _open_value(text, line) is None:
+        return list(_tables(text, line, offset))
     value = _open_value(text, offset)
     if value is not None:
         return list(_values(text, offset, *value, names))
-    if re.match(r"[ \t]*\[\[?[^\]\n]*$", before):
-        return list(_tables(text, line, offset))
     started = _STARTED_KEY.match(before)
     if started is None:
         return []
