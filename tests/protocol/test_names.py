@@ -362,7 +362,7 @@ def test_a_session_that_asks_nothing_pays_nothing(vault_home: Home) -> None:
 
     code = "import sys, locum.lsp.server as s; s.make(); print([m for m in sys.modules if m.startswith('locum.')])"
     done = subprocess.run(
-        vault_home.command("lsp")[:1] + ["-c", code], env=vault_home.env, capture_output=True, text=True, check=True
+        [*vault_home.command("lsp")[:1], "-c", code], env=vault_home.env, capture_output=True, text=True, check=True
     )
     loaded = done.stdout
     for module in (

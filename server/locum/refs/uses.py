@@ -156,6 +156,8 @@ _TABLE = (
     # shells and what expands as they do
     _Row("$", rf"(?<!\\)\$(?:\{{[!#]?)?{_N}", _EXPANDING),
     _Row("=", rf"^[ \t]*(?:export[ \t]+|set[ \t]+-g?x[ \t]+)?{_N}=", frozenset(("shell", "dotenv")), 170, "key"),
+    _Row("export ", rf"export[ \t]+{_N}", frozenset(("shell", "dotenv")), sort="key"),
+    _Row("unset ", rf"unset[ \t]+{_N}", frozenset(("shell",)), sort="key"),
     _Row("$(", rf"\$\({_N}\)", frozenset(("make",))),
     _Row("%", rf"%{_N}%", frozenset(("batch",))),
     _Row("ENV ", rf"ENV[ \t]+{_N}", frozenset(("dockerfile",)), sort="key"),
