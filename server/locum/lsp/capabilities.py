@@ -30,6 +30,8 @@ class Client:
     markdown_hover: bool = False
     shows_documents: bool = False
     """It can open a page in a browser."""
+    refreshes_hints: bool = False
+    """It can be told to ask for inlay hints again."""
     approvals: str = "client"
     """Who holds the control channel: "server" or "client"."""
 
@@ -63,6 +65,7 @@ def resolve(params: types.InitializeParams) -> Client:
         watches_files=has("workspace.did_change_watched_files.dynamic_registration"),
         shows_documents=has("window.show_document.support"),
         markdown_hover=types.MarkupKind.Markdown in formats,
+        refreshes_hints=has("workspace.inlay_hint.refresh_support"),
         approvals=_approvals(dig(options, "approvals"), answers),
     )
 

@@ -18,6 +18,7 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.documents import Snapshot
 from locum.lsp.projects import declared_names, project_of, scanner
+from locum.lsp.standing import stored_names, used_in
 from locum.refs.manifest import FILE_NAME
 from locum.workspace.project import Project
 
@@ -115,11 +116,18 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     is_manifest = snapshot.path is not None and Path(snapshot.path).name == FILE_NAME and not snapshot.notebook
     if not is_manifest and "locum://" not in snapshot.text:
         return
-    from locum.lsp.remarks import about_manifest, about_references, about_rules  # most texts need none of it
+    from locum.lsp.remarks import (  # most texts need none of it
+        about_manifest,
+        about_names,
+        about_references,
+        about_rules,
+    )
 
     if is_manifest:
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
-        yield from about_rules(snapshot.text, place_of(snapshot)[1])
+        project = place_of(snapshot)[1]
+        yield from about_rules(snapshot.text, project)
+        yield from about_names(snapshot.text, stored_names(), used_in(project.root))
     if "locum://" in snapshot.text:
         path, project = place_of(snapshot)
         names = None if is_manifest or snapshot.path is None else declared_names(project)
