@@ -5,7 +5,8 @@ programs that look at the extension. No value is on any file system: the link le
 
 What an inherited descriptor means (level L0): the task and what it starts read the copy like a file, and so can every
 other program of the same user through `/proc` while the task has it open. A task that closes what it inherits before it
-reads (`sudo` does), or that runs under another user or in a container, finds nothing there.
+reads (`sudo` does), or that runs under another user or in a container, finds nothing there; nor does one that follows
+links to their end before it opens a file (Node's `require`, Python's `Path.resolve`), because memory has no such end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from locum.secret import SecretBytes
 MAX_FILE = 1 << 20
 """Bytes of a file that is rendered."""
 
+_PREFIX = "rendered-"
 _NOEXEC_SEAL = 0x0008  # MFD_NOEXEC_SEAL, include/uapi/linux/memfd.h; since Linux 6.3
 _FIRST_DESCRIPTOR = 64
 """Shells open the ones below for themselves."""
@@ -111,7 +113,8 @@ class MemoryFile:
         self._descriptor = _memory()
         self._link: Path | None = None
         with contextlib.suppress(OSError, UsageProblem):  # then the plain path has to do
-            folder = Path(tempfile.mkdtemp(prefix="rendered-", dir=private_dir(runtime)))
+            _tidy(private_dir(runtime))
+            folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=runtime))
             self._link = folder / name
             self._link.symlink_to(f"/proc/self/fd/{self._descriptor}")
         self.path = str(self._link) if self._link is not None else f"/dev/fd/{self._descriptor}"
@@ -147,6 +150,16 @@ class MemoryFile:
             with contextlib.suppress(OSError):
                 self._link.unlink(missing_ok=True)
                 self._link.parent.rmdir()
+
+
+def _tidy(runtime: Path) -> None:
+    """Remove the links of launchers that were killed: where they lead may be another process's by now."""
+    for folder in runtime.glob(f"{_PREFIX}*-*"):
+        if not Path("/proc", folder.name.split("-")[1]).exists():
+            with contextlib.suppress(OSError):
+                for link in folder.iterdir():
+                    link.unlink()
+                folder.rmdir()
 
 
 def _memory() -> int:

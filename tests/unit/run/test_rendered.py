@@ -92,6 +92,17 @@ def test_the_copy_is_private_sealed_and_gone_afterwards(runtime: Path) -> None:
     assert list(runtime.iterdir()) == []
 
 
+def test_what_a_killed_launcher_left_is_removed_and_what_lives_is_not(runtime: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for owner in (ended.pid, os.getppid()):
+        (runtime / f"rendered-{owner}-x").mkdir(parents=True)
+        (runtime / f"rendered-{owner}-x" / "app.json").symlink_to("/proc/1/fd/64")
+    (runtime / "agent.sock").touch()
+    MemoryFile("a", runtime).close()
+    assert {path.name for path in runtime.iterdir()} == {"agent.sock", f"rendered-{os.getppid()}-x"}
+
+
 def test_it_takes_no_standard_descriptor_and_is_not_inherited_before_it_is_filled(runtime: Path) -> None:
     copy = MemoryFile("a", runtime)
     descriptor = int(Path(copy.path).readlink().name)
