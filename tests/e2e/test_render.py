@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,31 +17,6 @@ from support.home import Home, canary
 from support.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfd is Linux's")
-
-_STAND_IN = """
-import json, sys, types
-from locum.refs.reference import find
-from locum.rewrite.target import NoSafeEdit
-from locum.secret import SecretBytes
-
-def references_in(text):
-    return [found.text for found in find(text) if found.reference]
-
-def render(text, kind, values):
-    for name, value in sorted(values.items(), reverse=True):
-        spelt = bytes(value.view()).decode()
-        if kind == "json":
-            spelt = json.dumps(spelt)[1:-1]
-        elif "\\0" in spelt:
-            raise NoSafeEdit("a value with a NUL byte cannot stand here")
-        text = text.replace(name, spelt)
-    return SecretBytes(text.encode())
-
-module = types.ModuleType("locum.rewrite.render")
-module.references_in, module.render = references_in, render
-sys.modules[module.__name__] = module
-"""
-"""What `rewrite` has to offer, for as long as it does not."""
 
 SHOW = (
     "import hashlib, json, sys; print('digest', hashlib.sha256(json.load(open(sys.argv[1]))['k'].encode()).hexdigest())"
@@ -58,10 +32,6 @@ class Ready(Home):
 @pytest.fixture
 def ready(tmp_path: Path) -> Iterator[Ready]:
     home = Ready(tmp_path)
-    if find_spec("locum.rewrite.render") is None:
-        (tmp_path / "stand-in").mkdir()
-        (tmp_path / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
-        home.env["PYTHONPATH"] += os.pathsep + str(tmp_path / "stand-in")
     home.init()
     home.value = f'"{canary(12)}\\{canary(12)}é'
     home.store("API_KEY", home.value)

@@ -88,20 +88,24 @@ def spelt(text: str, copy: SecretBytes, values: Mapping[str, SecretBytes]) -> li
     found: dict[bytes, str] = {}
     if len(before) == len(after):
         for old, new in zip(before, after, strict=True):
-            references = [name for name in values if name.encode() in old] if old != new else []
-            if references:
-                found[_changed(old, new, references)] = max(references, key=len)
+            if old != new:
+                references = [name for name in values if name.encode() in old]
+                found[_changed(old, new, references)] = max(references, key=len, default=next(iter(values)))
     else:  # a value that spans lines: its lines are those that were not there before
         found = dict.fromkeys((line.strip() for line in after if line not in before), next(iter(values)))
     return [(name, SecretBytes(form)) for form, name in found.items() if len(form) >= SHORTEST and form not in plain]
 
 
 def _changed(old: bytes, new: bytes, references: Iterable[str]) -> bytes:
-    """Return the part of a line of the copy that is not as in the template, from the first reference to the last."""
-    first = min(old.index(name.encode()) for name in references)
-    last = max(old.rindex(name.encode()) + len(name) for name in references)
+    """Return the part of a line of the copy that is not as in the template, from the first reference to the last.
+
+    Where a reference is spelt in another way than it is written, the part where the two lines differ.
+    """
+    first = min((old.index(name.encode()) for name in references), default=len(old))
+    last = max((old.rindex(name.encode()) + len(name) for name in references), default=0)
     start = next((at for at in range(first) if old[at : at + 1] != new[at : at + 1]), first)
-    same = next((at for at in range(len(old) - last) if old[-1 - at] != new[-1 - at]), len(old) - last)
+    most = min(len(old) - last, len(new) - start)
+    same = next((at for at in range(most) if old[-1 - at] != new[-1 - at]), most)
     return new[start : len(new) - same]
 
 
