@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 
 from locum.broker.start import start_with_control
 from locum.paths import user_paths
+from support.bed import missing
 from support.home import Home, canary
 from support.terminal import Terminal
 
@@ -183,3 +186,34 @@ def test_the_question_and_the_record_name_file_and_reference(ready: Ready, monke
     text = json.dumps(ready.json("audit", "show"))
     assert "locum://API_KEY" in text
     assert ready.value not in text
+
+
+TOML = 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["key"])'
+NODE = (
+    'console.log(JSON.parse(require("child_process").execFileSync("cat", [process.argv[1]], {encoding: "utf8"})).key)'
+)
+RUBY = 'puts YAML.load_file(ARGV[0])["app"]["key"]'
+READERS = [
+    ("app.conf", "[app]\n\tkey = locum://PLAIN\n", ["git", "config", "--file=app.conf", "app.key"]),
+    ("app.yml", "app:\n  key: locum://PLAIN # note\n", ["ruby", "-ryaml", "-e", RUBY, "./app.yml"]),
+    ("app.json", '{"key": "locum://PLAIN"}', ["node", "-e", NODE, "app.json"]),
+    ("app.toml", 'key = "locum://PLAIN"\n', ["python3", "-c", TOML, "app.toml"]),
+    ("pass.txt", "locum://PLAIN\n", ["openssl", "enc", "-a", "-in", "pass.txt"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "command"), READERS, ids=lambda part: part[0] if isinstance(part, list) else None
+)
+def test_real_programs_read_the_copy(ready: Ready, file: str, text: str, command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        missing(f"no {command[0]} here: run `python tests/bed/install.py`")
+    value = canary()
+    ready.store("PLAIN", value)
+    (ready.project / file).write_text(text.replace("locum://PLAIN", value))
+    wanted = subprocess.run(command, cwd=ready.project, capture_output=True, check=True).stdout
+    (ready.project / file).write_text(text)
+    terminal = asked(ready, "--render", file, "--", "sh", "-c", '"$@" >printed', "sh", *command)
+    assert terminal.wait() == 0
+    assert (ready.project / "printed").read_bytes() == wanted
+    assert wanted.strip()

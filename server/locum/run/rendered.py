@@ -6,7 +6,7 @@ programs that look at the extension. No value is on any file system: the link le
 What an inherited descriptor means (level L0): the task and what it starts read the copy like a file, and so can every
 other program of the same user through `/proc` while the task has it open. A task that closes what it inherits before it
 reads (`sudo` does), or that runs under another user or in a container, finds nothing there; nor does one that follows
-links to their end before it opens a file (Node's `require`, Python's `Path.resolve`), because memory has no such end.
+links to their end before it opens a file (PHP, Node's `require`, Python's `Path.resolve`): memory has no such end.
 """
 
 from __future__ import annotations
