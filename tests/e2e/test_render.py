@@ -99,10 +99,11 @@ def test_several_files_and_a_variable_beside_them(ready: Ready) -> None:
     (ready.project / "two" / "app.json").write_text('{"k": "locum://OTHER", "again": "locum://API_KEY"}')
     script = f"import os; {SHOW}; sys.argv[1] = sys.argv[2].partition('=')[2]; {SHOW}; print(len(os.environ['OTHER']))"
     terminal = asked(
-        ready, "--render", "app.json", "--render", "two/app.json", "--secret", "OTHER", "--",
+        ready, "--render", "app.json", "--render", "two/app.json", "--render", "./app.json", "--secret", "OTHER", "--",
         "python3", "-c", script, "app.json", "--config=two/app.json",
     )  # fmt: skip
     assert "2 secrets?" in terminal.text
+    assert terminal.text.count("in a copy of app.json") == 1
     assert digest(ready.value) in terminal.text
     assert digest(other) in terminal.text
     assert "\n32" in terminal.text.replace("\r", "")

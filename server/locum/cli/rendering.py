@@ -28,7 +28,8 @@ class Copies:
     ) -> None:  # fmt: skip
         """Read the files, and see that the task names each one: `argv` will run in `folder`. Raises LocumError."""
         self._folder = folder
-        self._copies = [_Copy(name) for name in names]
+        made = [_Copy(name) for name in names]
+        self._copies = list({copy.template.real: copy for copy in made}.values())  # a file may be named twice
         for copy in self._copies:
             if copy.names.replaced_in(argv, folder, "") == tuple(argv) and not copy.names.variables(
                 environment, folder
