@@ -7,7 +7,7 @@ from locum.rewrite.idioms.json_reader import JsonProblem, Node, comments, decode
 from locum.rewrite.idioms.kubernetes import decoded, in_json_data
 from locum.rewrite.idioms.mcp_config import Place, is_server_map, wrap
 from locum.rewrite.idioms.spelling import STYLES
-from locum.rewrite.idioms.vscode_tasks import is_task_file, task_of, wrap_task
+from locum.rewrite.idioms.vscode_tasks import is_task_file, wrap_task
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -39,8 +39,8 @@ def _rewrite(target: Target, root: Node) -> Plan:
         edits, note = wrap(target.text, place)
         return target.plan((edit, *edits), value, target.reference, note)
     keys = [key for key, _ in way]
-    if is_task_file(target.path) and (task := task_of(keys)):
-        edits, note = wrap_task(target.text, way[task - 1][1], keys[task:])
+    if is_task_file(target.path):
+        edits, note = wrap_task(target.text, [node for _, node in way], keys)
         return target.plan((edit, *edits), value, target.reference, note)
     choice = choose(target, "/".join(map(str, keys)))
     if in_json_data(target.text, [root, *(node for _, node in way)], keys):
