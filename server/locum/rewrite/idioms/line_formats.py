@@ -13,6 +13,7 @@ from locum.rewrite.idioms.place import Place
 
 _QUOTED = {'"': r'"[^"\r\n]*"', "'": r"'[^'\r\n]*'"}
 _ESCAPED = {'"': r'"(?:[^"\\\r\n]|\\.)*"', "'": r"'(?:[^'\\\r\n]|\\.)*'"}
+_ALONE = {'"': _ESCAPED['"'] + r"(?=[ \t]*(?:\r|\n|\Z))"}
 _NO_COMMENT = r"(?:[^ \t\r\n]|[ \t]+(?![ \t#;\r\n]|\Z))*"
 """Up to a space with `#` or `;` behind it."""
 _BLANK = re.compile(r"[ \t\f]*")
@@ -46,7 +47,7 @@ FORMATS = {
     "mysql": LineFormat(
         _KEY_EQUALS, re.compile("(?:[^\r\n#\"']|" + "|".join(_ESCAPED.values()) + ")*"), "mysql", _ESCAPED
     ),
-    "npmrc": LineFormat(_KEY_EQUALS, re.compile(r"(?:\\[^\r\n]|[^\\;#\r\n])*"), "npmrc", {'"': _ESCAPED['"']}),
+    "npmrc": LineFormat(_KEY_EQUALS, re.compile(r"(?:\\[^\r\n]|[^\\;#\r\n])*"), "npmrc", _ALONE),
     "properties": LineFormat(
         _KEY_JAVA, re.compile(r"(?:\\(?:\r\n|.)|[^\\\r\n])*", re.DOTALL), "properties", {}, ("#", "!"), inline=False
     ),

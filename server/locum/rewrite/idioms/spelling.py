@@ -193,7 +193,7 @@ def _java(raw: str) -> str:
 
 def _java_encode(value: str) -> str:
     spelt = "".join(_JAVA_SPELT.get(char) or (char if " " <= char <= "~" else _utf16(char)) for char in value)
-    if spelt.startswith(" "):
+    if spelt.startswith((" ", ":", "=")):
         spelt = "\\" + spelt
     return spelt[:-1] + "\\u0020" if value.endswith(" ") and len(value) > 1 else spelt
 
@@ -229,12 +229,12 @@ def _mysql(quote: str) -> Change:
 
 
 def _npmrc_encode(value: str) -> str:
-    _one_line("a setting of npm", r"^[\"'\[]|\$\{|=", "that npm would take apart")(value)
+    _one_line("a setting of npm", r"^[\"'\[]|\$\{|[\u2028\u2029]", "that npm would take apart")(value)
     return re.sub(r"([\\;#])", r"\\\1", value)
 
 
 def _npmrc_quoted(value: str) -> str:
-    if "${" in value:
+    if "${" in value or "\u2028" in value or "\u2029" in value:
         raise NoSafeEdit("npm would expand a part of the value")
     return _json_encode(value)
 
@@ -353,7 +353,7 @@ STYLES: dict[str, Style] = {
     "mysql": Style(_backslashed(_MYSQL), _mysql(""), instead="mysql-double"),
     "mysql-double": Style(_backslashed(_MYSQL), _mysql('"'), ('"', '"')),
     "mysql-single": Style(_backslashed(_MYSQL), _mysql("'"), ("'", "'")),
-    "npmrc": Style(_backslashed({"\\": "\\", ";": ";", "#": "#"}), _npmrc_encode, instead="npmrc-double"),
+    "npmrc": Style(_backslashed({"\\": "\\", ";": ";", "#": "#"}), _npmrc_encode),
     "npmrc-double": Style(_json_decode, _npmrc_quoted, ('"', '"')),
     "requirements": Style(_same, _one_line("a requirements file", r"\s#|^#|\$\{|\\$", "that pip would take apart")),
     "netrc": Style(_backslashed({}, keep=False), _netrc_encode, instead="netrc-double"),

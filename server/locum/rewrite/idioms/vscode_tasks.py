@@ -46,7 +46,9 @@ def wrap_task(text: str, nodes: Sequence[Node], keys: Sequence[str | int]) -> tu
     `keys` lead from the top to the string, through `nodes`. Raises NoSafeEdit for tasks and places where that cannot help.
     """
     if len(keys) < 3 or keys[0] != "tasks":
-        raise NoSafeEdit("Locum can resolve a reference in the environment of one task only: put it into that task's 'options.env'")
+        raise NoSafeEdit(
+            "Locum can resolve a reference in the environment of one task only: put it into that task's 'options.env'"
+        )
     task, keys = nodes[1], keys[2:]
     if keys[0] in {"command", "args"}:
         raise NoSafeEdit(
