@@ -7,17 +7,22 @@ import configparser
 import io
 import json
 import netrc
+import random
 import re
+import shutil
+import subprocess
 import tempfile
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from locum.rewrite.idioms.yaml_scanner import keys_above
 from locum.rewrite.plan import Plan
 from locum.rewrite.render import references_in, render
 from locum.rewrite.target import NoSafeEdit
@@ -320,3 +325,66 @@ def test_no_text_is_too_broken(text: str, kind: str):
     assume("\ud800" not in text)  # a file that was read as UTF-8 has none
     after = attempted(text, kind, "tulip")
     assert after is None or after.replace("tulip", "").count("locum://NAME") <= text.count("locum://NAME")
+
+
+_READ_PROPERTIES = """
+import java.io.*; import java.nio.file.*; import java.util.*;
+public class Read { public static void main(String[] files) throws Exception { for (String file : files) {
+  Properties all = new Properties(); all.load(new FileInputStream(file));
+  System.out.println(Base64.getEncoder().encodeToString((all.getProperty("k") + all.getProperty("z")).getBytes("UTF-8"))); } } }
+"""
+
+
+def some_values(count: int) -> list[str]:
+    """Return hard values, the same ones every time: one process reads them all."""
+    chosen = random.Random(7)
+    letters = [*"'\"\\{}$`#%@:/ &<>=!,;?[]\t\n\fabc9", "é", "🔑", "\u2028", "\\u", "${"]
+    return ["".join(chosen.choices(letters, k=chosen.randint(1, 12))) for _ in range(count)]
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
+def test_java_reads_properties(tmp_path: Path):
+    (tmp_path / "Read.java").write_text(_READ_PROPERTIES)
+    values = some_values(300)
+    for number, value in enumerate(values):
+        sign = ("=", ": ", " ", " = ")[number % 4]
+        text = rendered(f"# c\nk{sign}{REFERENCE}\nz=1\n", "properties", value)
+        (tmp_path / f"{number}").write_text(text, newline="")
+    files = [str(tmp_path / f"{number}") for number in range(len(values))]
+    read = subprocess.run(["java", str(tmp_path / "Read.java"), *files], capture_output=True, text=True, check=True)
+    assert [base64.b64decode(line).decode() for line in read.stdout.split()] == [f"{value}1" for value in values]
+
+
+_INI = Path("/usr/lib/node_modules/npm/node_modules/ini")
+
+
+@pytest.mark.skipif(not _INI.is_dir() or shutil.which("node") is None, reason="npm's reader is not here")
+def test_npm_reads_its_settings():
+    templates = (f"k={REFERENCE}\nz=1\n", f'k="{REFERENCE}"\nz=1\n', f"k = {REFERENCE} ; c\nz=1\n")
+    attempts = [(value, attempted(text, "npmrc", value)) for value in some_values(200) for text in templates]
+    texts = [text for _, text in attempts if text is not None]
+    script = f"const ini = require({json.dumps(str(_INI))}); const texts = JSON.parse(require('fs').readFileSync(0));"
+    script += "console.log(JSON.stringify(texts.map((text) => ini.parse(text))));"
+    read = subprocess.run(["node", "-e", script], input=json.dumps(texts), capture_output=True, text=True, check=True)
+    assert json.loads(read.stdout) == [{"k": value, "z": "1"} for value, text in attempts if text is not None]
+    assert len(texts) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("a: @", "a"),
+        ("a:\n  b: @", "a/b"),
+        ("a:\n  c: 1\n\n  # d:\n  b: @", "a/b"),
+        ("a:\n  c:\n    d: 1\n  b: @", "a/b"),
+        ("a:\n- b: 1\n  c: @", "a/c"),
+        ("a:\n  - b: 1\n  - c: @", "a/c"),
+        ("a:\n  - b:\n      - x\n      - @", "a/b"),
+        ("a:\n- x\n- @", "a"),
+        ("a:\n  b: {c: 1, d: @}", "a/b/d"),
+        ('"a":\r\n  \'b\': "@', "a/b"),
+        ("@", ""),
+    ],
+)
+def test_the_way_of_keys(text: str, keys: str):
+    assert keys_above(text, text.index("@")) == keys

@@ -75,9 +75,9 @@ def keys_above(text: str, offset: int) -> str:
     start = text.rfind("\n", 0, offset) + 1
     before = text[start:offset]
     own = [match["key"] for match in _KEY_THERE.finditer(before)]
-    lead = _LEAD.match(before)
+    lead = _LEAD.match(text, start)
     keys = [*own[:1], *own[1:][-1:]]
-    column, dash = (lead.end(), len(lead["space"]) if lead["items"] else -1) if lead else (0, -1)
+    column, dash = (lead.end() - start, len(lead["space"]) if lead["items"] else -1) if lead else (0, -1)
     for _ in range(_MOST_LINES):
         if start == 0 or (column == 0 and dash < 0):
             break
