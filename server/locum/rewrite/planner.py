@@ -51,6 +51,7 @@ _IDIOMS = {
     "npmrc": "locum.rewrite.idioms.settings",
     "pgpass": "locum.rewrite.idioms.settings",
     "properties": "locum.rewrite.idioms.settings",
+    "redis": "locum.rewrite.idioms.settings",
     "requirements": "locum.rewrite.idioms.settings",
     "xml": "locum.rewrite.idioms.settings",
     "yaml": "locum.rewrite.idioms.yaml",

@@ -271,6 +271,9 @@ def test_comments_stay(kind: str, text: str):
         ("mysql", "password='locum://NAME'\n", "it's", "password='it\\'s'\n"),
         ("npmrc", "a=locum://NAME\n", "x;y#z\\", "a=x\\;y\\#z\\\\\n"),
         ("npmrc", 'a="locum://NAME"\n', 'x"', 'a="x\\""\n'),
+        ("redis", "requirepass locum://NAME\n", "tulip", "requirepass tulip\n"),
+        ("redis", "requirepass locum://NAME\n", 'tu"l ip\n', 'requirepass "tu\\"l ip\\n"\n'),
+        ("redis", 'requirepass "locum://NAME"\n', "tu\\lip", 'requirepass "tu\\\\lip"\n'),
         ("requirements", "--index-url https://u:locum://NAME\n", "tulip", "--index-url https://u:tulip\n"),
         ("whatever", "x locum://NAME, locum://OTHER", "tulip", "x tulip, locum://OTHER"),
         ("yaml", "a: locum://NAME_2\nb: locum://NAME\n", "tulip", "a: locum://NAME_2\nb: tulip\n"),
@@ -286,6 +289,9 @@ def test_spellings(kind: str, text: str, value: str, after: str):
     [
         ("whatever", "x locum://NAME", "tul\nip", "does not know how"),
         ("whatever", "x locum://NAME", 'tul"ip', "does not know how"),
+        ("whatever", "x locum://NAME", "tul${ip}", "does not know how"),
+        ("json", '["locum://NAME", "\ud800"]', "tulip", "no text in UTF-8"),
+        ("redis", "requirepass locum://NAME", "tul\x01ip", "control characters"),
         ("ini", "a = locum://NAME", "tul\nip", "line ends"),
         ("ini", "a = locum://NAME", " tulip", "begins or ends with a space"),
         ("ini", "a = locum://NAME", "tul ;ip", "put the reference in quotes"),
@@ -310,7 +316,7 @@ def test_what_cannot_stand_there_is_refused(kind: str, text: str, value: str | b
         rendered(text, kind, value)
     assert reason in caught.value.reason
     assert "tul" not in caught.value.reason
-    assert "valid" in reason or REFERENCE in caught.value.reason
+    assert "valid" in reason or "UTF-8" in reason or REFERENCE in caught.value.reason
 
 
 @settings(max_examples=300, deadline=None)

@@ -163,6 +163,7 @@ _FORMS = (
     _rendered(r"(.*/)?\.?pg_service\.conf", "env PGSERVICEFILE={file} psql …"),
     _rendered(r"(.*/)?\.?odbc(inst)?\.ini", "env ODBCINI={file} isql …"),
     _rendered(r"(.*/)?\.aws/credentials", "env AWS_SHARED_CREDENTIALS_FILE={file} aws …"),
+    _rendered(r"(.*/)?redis[^/]*\.conf", "redis-server {file}"),
     _rendered(r"(.*/)?\.s3cfg", "s3cmd -c {file} …"),
     _rendered(r"(.*/)?\.boto", "env BOTO_CONFIG={file} gsutil …"),
     _rendered(r"(.*/)?\.?wgetrc", "wget --config={file} …"),
@@ -269,7 +270,9 @@ def replaced_span(target: Target, choice: Choice, start: int, end: int) -> tuple
     return start, end, "The whole value is stored, not only the secret in it. "
 
 
-_CONNECTION = re.compile(r"(?:[A-Za-z][\w ./-]*=[^;\r\n]*(?:;|\Z)\s*)+|(?:\w+=\S+\s*)+|(?:Bearer|Basic|Token) \S+")
+_CONNECTION = re.compile(
+    r"(?:[A-Za-z][\w ./-]*=[^;\r\n]*(?:;|\Z)\s*)+|(?:\w+=\S+(?:\s+|\Z))+|(?:Bearer|Basic|Token) \S+"
+)
 """`Server=db;Password=…`, `host=db password=…`, the value of a header: one thing, though there are spaces in it."""
 
 

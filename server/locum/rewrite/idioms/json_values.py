@@ -40,7 +40,11 @@ def _rewrite(target: Target, root: Node) -> Plan:
         return target.plan((edit, *edits), value, target.reference, note)
     keys = [key for key, _ in way]
     if is_task_file(target.path):
+        if "${" in value:
+            raise NoSafeEdit("the value is put together from other variables")
         edits, note = wrap_task(target.text, [node for _, node in way], keys)
+        if not target.covers(edit.start, edit.end):
+            note = f"The whole value is stored, not only the secret in it. {note}"
         return target.plan((edit, *edits), value, target.reference, note)
     choice = choose(target, "/".join(map(str, keys)))
     if in_json_data(target.text, [root, *(node for _, node in way)], keys):
