@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from locum.rewrite.idioms import mcp_config
 from locum.rewrite.idioms.forms import Choice, check_plain, choose, replaced_span
 from locum.rewrite.idioms.json_reader import JsonProblem, Node, comments, decode, read, way_to
 from locum.rewrite.idioms.kubernetes import decoded, in_json_data
-from locum.rewrite.idioms.mcp_config import Place, is_server_map, wrap
+from locum.rewrite.idioms.mcp_clients import find_map
+from locum.rewrite.idioms.mcp_server import Server
+from locum.rewrite.idioms.settings_text import JSON, from_json
 from locum.rewrite.idioms.spelling import STYLES
 from locum.rewrite.idioms.vscode_tasks import is_task_file, wrap_task
 from locum.rewrite.plan import Plan
@@ -32,13 +35,12 @@ def _rewrite(target: Target, root: Node) -> Plan:
         raise NoSafeEdit("the secret is not the value of a string")
     value = decode(target.text, node)
     edit = Edit(node.start + 1, node.end - 1, target.reference)
-    place = _server_place(target, root, way)
-    if place is not None:
-        if "${" in value or "{env:" in value:
-            raise NoSafeEdit("the value is put together from other variables")
-        edits, note = wrap(target.text, place)
-        return target.plan((edit, *edits), value, target.reference, note)
     keys = [key for key, _ in way]
+    found = find_map(target.path, keys)
+    if found is not None and len(keys) > found[1] + 1:
+        client, depth = found
+        server = Server(target.text, JSON, client, keys[depth], from_json(target.text, way[depth][1]))
+        return mcp_config.rewrite(target, server, tuple(keys[depth + 1 :]))
     if is_task_file(target.path):
         if "${" in value:
             raise NoSafeEdit("the value is put together from other variables")
@@ -62,16 +64,3 @@ def _replace(target: Target, node: Node, choice: Choice) -> Plan:
         raise NoSafeEdit("the secret begins or ends inside of an escape")
     check_plain(choice, parts[1])
     return target.plan((Edit(start, end, choice.written),), parts[1], choice.written, about + choice.note)
-
-
-def _server_place(target: Target, root: Node, way: list[tuple[str | int, Node]]) -> Place | None:
-    """Find the MCP server whose definition holds the string, if one does."""
-    keys = [key for key, _ in way]
-    nodes = [root, *(node for _, node in way)]
-    for depth, key in enumerate(keys[:-1]):
-        if is_server_map(target.path, keys[: depth + 1]):
-            inside = keys[depth + 2 :]
-            return Place(nodes[depth + 2], keys[depth + 1], inside)
-        if depth > 4 or not isinstance(key, str):
-            break
-    return None
