@@ -18,6 +18,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"\.pgpass|pgpass\.conf", "pgpass"),
     (r"\.?(my|mysql|mariadb)\.(cnf|ini)", "mysql"),
     (r"\.(pypirc|editorconfig|s3cfg|boto|wgetrc)|credentials|\.?htpasswd.*|pip\.conf|wgetrc", "ini"),
+    (r"redis.*\.conf", "redis"),
     (r".*\.(ini|cfg|cnf|conf)", "ini"),
     (r"\.dockercfg", "json"),
     (r".*\.(xml|config|pom|csproj|fsproj|vbproj|props|targets|nuspec|plist|xaml|resx)", "xml"),
