@@ -32,7 +32,9 @@ class _Reader:
     refuse: str = ""
 
 
-_DEPLOYED = "what stands here is deployed as it is: take it out, and give the platform the value as a secret of its own ({command})"
+_DEPLOYED = (
+    "what stands here is deployed as it is: take it out, and make the value a secret of the platform with {command}"
+)
 # The first row that fits counts.
 _READERS = (
     _Reader(  # supabase.com/docs/guides/local-development/managing-config
