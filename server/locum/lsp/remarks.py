@@ -22,6 +22,7 @@ BAD_REFERENCE = "bad-reference"
 UNKNOWN_REFERENCE = "unknown-reference"
 BAD_MANIFEST = "bad-manifest"
 EXPIRED = "expired-allowance"
+UNEXPANDED = "unexpanded-variable"
 
 _MAX_MANIFEST = 1 << 20
 _QUOTED = re.compile(r"^(['\"]).*\1(?= )")
@@ -69,6 +70,14 @@ def about_manifest(text: str, today: date) -> Iterator[Remark]:
             place: Place = ("scan", "allow", number, "expires")
             message = f"This ended on {allowance.expires}: what it allowed is a finding again. Renew it or take it out."
             yield Remark(*span_of(text, place), EXPIRED, message, "warning", without_effect=True)
+
+
+def about_servers(text: str, path: str) -> Iterator[Remark]:
+    """Say which variables and references in the MCP servers of a configuration reach them as they stand there."""
+    from locum.rewrite.idioms.mcp_variables import unexpanded  # few texts are such configurations
+
+    for item in unexpanded(text, path):
+        yield Remark(item.start, item.end, UNEXPANDED, item.message, "warning")
 
 
 def about_rules(text: str, project: Project) -> Iterator[Remark]:
