@@ -133,12 +133,12 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
 
 def _may_have_servers(snapshot: Snapshot) -> bool:
     """Say, cheaply, whether a text may be an MCP configuration with variables in it."""
-    text = snapshot.text
-    return (
-        (snapshot.path or snapshot.uri).lower().endswith(_SETTINGS)
-        and any(word in text for word in ("mcp", "servers"))
-        and any(mark in text for mark in ("$", "{env:", "{file:", "locum://"))
-    )
+    path, text = snapshot.path or snapshot.uri, snapshot.text
+    if not path.lower().endswith(_SETTINGS) or not any(mark in text for mark in ("$", "{env:", "locum://")):
+        return False
+    from locum.rewrite.idioms.mcp_clients import may_have_servers  # most texts are no settings
+
+    return may_have_servers(path, text)
 
 
 def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:

@@ -24,7 +24,7 @@ _PLAIN = st.characters(min_codepoint=33, max_codepoint=126)
 _TEXT = st.lists(_HARD | _PLAIN, max_size=12).map("".join)
 _SECRET = st.lists(_HARD | _PLAIN, min_size=6, max_size=24).map("".join)
 _LANGUAGES = ["a.py", "a.js", "a.tsx", ".env", "a.json", ".mcp.json", "a.yml", "compose.yml", "a.go", "a.rs", "a.java", "a.kt", "a.cs",
-              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", ""]  # fmt: skip
+              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", "a.toml", ".codex/config.toml", "opencode.json", ""]  # fmt: skip
 
 
 @st.composite
@@ -195,7 +195,7 @@ def test_yaml_stays_yaml(secret: str, other: str, style: str):
 _BROKEN = st.lists(
     st.sampled_from(
         ["'", '"', "`", '"""', "f'", "{", "}", "(", ")", "[", "]", "\\", "\n", "\r\n", "#", "//", "/*", "*/", "<a ", "/>", "</a>",
-         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "env", "🔑", "\ud800",
+         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "mcp_servers", "env", "args", "url", "🔑", "\ud800",
          "\x00", "\x0c", "case ", "/", "r'", "b'", "&", "!", "---\n"]
     ),
     max_size=40,

@@ -95,3 +95,14 @@ def find_map(path: str, keys: Sequence[str | int]) -> tuple[Client, int] | None:
                 if re.fullmatch(client.path, low):
                     return client, len(shape)
     return None
+
+
+def may_have_servers(path: str, text: str) -> bool:
+    """Say, cheaply, whether the file at `path` may hold servers of a client of whom it is known what it expands."""
+    low = path.replace("\\", "/").lower()
+    return any(
+        client.expands is not None
+        and any(text.find(shape[-1]) >= 0 for shape in client.maps)
+        and re.fullmatch(client.path, low)
+        for client in CLIENTS
+    )

@@ -15,7 +15,8 @@ from locum.rewrite.idioms.mcp_clients import CLIENTS, find_map
 from locum.rewrite.idioms.mcp_server import ENVIRONMENTS, HEADERS, URLS, Server, expands
 from locum.rewrite.idioms.settings_text import JSON, TOML, Place, Value, from_json, from_toml
 
-_MAX = 1 << 20
+_MAX = 1 << 18
+"""Code points. Reading more would hold up whoever types (a quarter of a second)."""
 _READ = {"command", "args", *ENVIRONMENTS, *URLS, *HEADERS}
 """What of a definition a client reads values from."""
 _VARIABLE = re.compile(
@@ -35,7 +36,7 @@ class Unexpanded:
 
 def unexpanded(text: str, path: str) -> Iterator[Unexpanded]:
     """Yield what stands in the MCP servers of a settings text and reaches them as it is. Silent for what cannot be read."""
-    if len(text) > _MAX:
+    if len(text) > _MAX or not (_VARIABLE.search(text) or "locum://" in text):
         return
     low = path.replace("\\", "/").lower()
     try:
