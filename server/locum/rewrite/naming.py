@@ -36,3 +36,8 @@ def choose_name(finding: Finding, taken: Collection[str]) -> str:
     while name in used:
         name, number = f"{base}_{number}", number + 1
     return name
+
+
+def steers_programs(name: str) -> bool:
+    """Say whether `locum run` refuses to pass a secret under this name."""
+    return _CONTROL.fullmatch(name.upper()) is not None
