@@ -299,6 +299,8 @@ def test_the_older_transport_sends_nothing_elsewhere(scripted: Any) -> None:
         (500, b"%s", "text/plain", "answers 500"),
         (200, b"<p>%s", "text/html", "neither with JSON nor with events"),
         (200, b"{%s", "application/json", "no JSON"),
+        (200, b"[" * 100_000, "application/json", "no JSON"),
+        (400, b"[" * 100_000, "application/json", "answers 400"),
         (200, b"data: {%s\n\n", "text/event-stream", "no JSON"),
         (200, b"data: 1\n\n", "text/event-stream", "ended before the answer"),
         (
@@ -349,5 +351,21 @@ def test_it_ends_with_its_input_and_not_before(scripted: Any) -> None:
 
     server = scripted(answer)
     started = time.monotonic()
-    assert [found["id"] for found in bridge(server.url, INITIALIZE, ASK, b"not json\n")] == [1, None]
+    assert [found["id"] for found in bridge(server.url, INITIALIZE, ASK, b"not json\n", b"[" * 100_000 + b"\n")] == [1, None, None]
     assert time.monotonic() - started < 8
+
+
+def test_it_ends_when_nobody_reads_its_answers(scripted: Any) -> None:
+    server = scripted(lambda request: request.result())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locum", "bridge", server.url], env=os.environ | {"PYTHONPATH": str(ROOT / "server")},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdin.write(json.dumps(ASK).encode() + b"\n")
+    process.stdin.flush()
+    assert process.wait(20) == 0
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()

@@ -91,9 +91,11 @@ class Bridge:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
         self._reopening = asyncio.Lock()
+        self._main: asyncio.Task[Any] | None = None
 
     async def run(self, lines: AsyncIterator[bytes]) -> None:
         """Pass messages on until there are no more, then wait a moment for the answers."""
+        self._main = asyncio.current_task()
         try:
             async for line in lines:
                 await self._take(line)
@@ -117,8 +119,10 @@ class Bridge:
         if not line.strip():
             return
         try:
-            message = json.loads(line)
-        except ValueError:
+            message = json.loads(line) if len(line) <= MAX_MESSAGE else None
+        except (ValueError, RecursionError):
+            message = None
+        if message is None:
             self._fail([None], _PARSE_ERROR, "this is no JSON, or a message of more than 16 MiB")
             return
         method = _object(message).get("method")
@@ -138,7 +142,15 @@ class Bridge:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """Stop when a task broke in a way that we do not know: a request without an answer would be worse."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _say(f"the bridge stops: {type(problem).__name__}")
+            if self._main is not None:
+                self._main.cancel()
 
     async def _guarded(self, line: bytes, requests: list[Any]) -> None:
         """Pass a message on, and tell the client what went wrong."""
@@ -199,7 +211,7 @@ class Bridge:
             raise _Gone("the server has forgotten this session")
         told: Any = None
         if len(requests) == 1 and content_type(answer) == "application/json":
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 told = json.loads(self._target.scrub(await body(answer)))
         error = _object(told)
         if opens and answer.status_code in _OLDER and error.get("id") != requests[0]:
@@ -227,6 +239,7 @@ class Bridge:
             self._listener.cancel()
         if self._older is None:
             self._listener = asyncio.create_task(self._follow())
+            self._listener.add_done_callback(self._finished)
 
     async def _follow(self) -> None:
         """Receive what the server sends by itself, as long as it offers that."""
@@ -274,7 +287,7 @@ class Bridge:
         """Write a server's message as one line, and take the requests that it answers out of `waiting`."""
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BridgeProblem("the server sent something that is no JSON") from None
         for item in cast("list[Any]", message) if isinstance(message, list) else [message]:
             answer = _object(item)
@@ -359,13 +372,16 @@ async def _lines() -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        rest = b""
+        rest = bytearray()
         while chunk := os.read(0, 1 << 16):
-            *lines, rest = (rest + chunk).split(b"\n")
+            *lines, last = chunk.split(b"\n")
             for line in lines:
-                asyncio.run_coroutine_threadsafe(queue.put(line[: MAX_MESSAGE + 1]), loop).result()
-            rest = rest[: MAX_MESSAGE + 1]  # what is cut is no JSON, and that is told
-        asyncio.run_coroutine_threadsafe(queue.put(rest), loop).result()
+                rest += line
+                asyncio.run_coroutine_threadsafe(queue.put(bytes(rest[: MAX_MESSAGE + 1])), loop).result()
+                rest.clear()
+            if len(rest) <= MAX_MESSAGE:  # what is cut is no JSON, and that is told
+                rest += last
+        asyncio.run_coroutine_threadsafe(queue.put(bytes(rest)), loop).result()
         asyncio.run_coroutine_threadsafe(queue.put(None), loop).result()
 
     def quietly() -> None:

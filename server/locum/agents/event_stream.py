@@ -29,17 +29,23 @@ class EventStream:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._rest = b""
+        self._rest = bytearray()
+        self._searched = 0
+        """In so many bytes of the rest ends no line."""
         self._size = 0
         self._clear()
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Take the next bytes and yield the events that they end. Raises TooLong."""
         self._rest += chunk
-        while (match := _LINE_END.search(self._rest)) is not None:
-            if match.end() == len(self._rest) and match[0] == b"\r":
+        while (match := _LINE_END.search(self._rest, self._searched)) is not None:
+            start, end = match.span()
+            self._searched = start
+            if end == len(self._rest) and match[0] == b"\r":
                 break  # perhaps the first half of a line end
-            line, self._rest = self._rest[: match.start()], self._rest[match.end() :]
+            line = bytes(self._rest[:start])
+            del self._rest[:end]
+            self._searched = 0
             self._size += len(line)
             self._check(self._size)
             if not line:
@@ -48,6 +54,8 @@ class EventStream:
                 self._clear()
             else:
                 self._take(line)
+        else:
+            self._searched = len(self._rest)
         self._check(self._size + len(self._rest))
 
     def _take(self, line: bytes) -> None:

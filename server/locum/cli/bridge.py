@@ -7,6 +7,7 @@ import os
 import click
 
 from locum.agents.bridge_target import bridge_target
+from locum.broker.harden import hide_memory
 from locum.errors import Unavailable
 
 
@@ -21,6 +22,7 @@ def bridge(url: str, headers: tuple[str, ...]) -> int:
     ${NAME} in URL and headers is the environment variable NAME:
     locum run --secret NAME -- locum bridge URL --header 'Authorization: Bearer ${NAME}'
     """
+    hide_memory()  # what stands in our environment is for the server alone
     target = bridge_target(url, headers, os.environb)
     try:
         from locum.agents.bridge import run_bridge
