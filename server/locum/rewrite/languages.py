@@ -74,6 +74,7 @@ _BY_SUFFIX = {
     "ts": "typescript", "tsx": "typescript", "mts": "typescript", "cts": "typescript",
     "yml": "yaml", "yaml": "yaml",
     "json": "json", "jsonc": "json",
+    "code-workspace": "json",
     "bash": "shellscript", "c": "c", "cc": "cpp", "clj": "clojure", "conf": "ini", "cpp": "cpp", "cs": "csharp",
     "dart": "dart", "ex": "elixir", "exs": "elixir", "fish": "fish", "go": "go", "gradle": "groovy",
     "groovy": "groovy", "h": "c", "hs": "haskell", "html": "html", "ini": "ini", "java": "java", "jl": "julia",

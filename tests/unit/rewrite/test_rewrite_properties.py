@@ -27,7 +27,8 @@ _SECRET = st.lists(_HARD | _PLAIN, min_size=6, max_size=24).map("".join)
 _LANGUAGES = ["a.py", "a.js", "a.tsx", ".env", "a.json", ".mcp.json", "a.yml", "compose.yml", "a.go", "a.rs", "a.java", "a.kt", "a.cs",
               "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", "Dockerfile", "a.tf", "a.tfvars", "a.ini", "a.properties", ".npmrc", ".netrc",
               ".pgpass", ".my.cnf", "requirements.txt", "a.xml", "nuget.config", ".gitlab-ci.yml", "azure-pipelines.yml", "site.yml",
-              "application.yml", ".vscode/tasks.json", ".vscode/launch.json", "gradle.properties", ""]  # fmt: skip
+              "application.yml", ".vscode/tasks.json", ".vscode/launch.json", "gradle.properties", "a.toml", ".codex/config.toml",
+              "opencode.json", ""]  # fmt: skip
 
 
 @st.composite
@@ -198,7 +199,7 @@ def test_yaml_stays_yaml(secret: str, other: str, style: str):
 _BROKEN = st.lists(
     st.sampled_from(
         ["'", '"', "`", '"""', "f'", "{", "}", "(", ")", "[", "]", "\\", "\n", "\r\n", "#", "//", "/*", "*/", "<a ", "/>", "</a>",
-         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "env", "🔑", "\ud800",
+         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "mcp_servers", "env", "args", "url", "🔑", "\ud800",
          "\x00", "\x0c", "case ", "/", "r'", "b'", "&", "!", "---\n",
          "<![CDATA[", "<!--", "kind: Secret\n", "data:", "variables:", "password ", "machine ", "a:b:c:d:", ";", "%", '{"tasks":[{']
     ),
