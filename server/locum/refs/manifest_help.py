@@ -104,7 +104,7 @@ def _open_value(text: str, offset: int) -> tuple[Place, bool] | None:
         return None
     value = _COMMENT_OR_STRING.sub(lambda match: "." * len(match[0]), text[pair.end() : offset])
     opened = value.count("[") + value.count("{") > value.count("]") + value.count("}")
-    if "\n" in value and not opened:
+    if not opened and ("\n" in value or re.match(r"\.{2,}\s", value)):  # behind a value that is whole
         return None
     names = tuple(name.strip("\"'") for name in _NAMES.findall(pair[1]))
     place = (*_table_at(text, pair.start()), *names)
@@ -159,7 +159,7 @@ def _values(text: str, offset: int, place: Place, listed: bool, names: Mapping[s
         elif len(place) == 4:
             for name, detail in names.items():
                 yield Proposal(f"locum://{name}", start, end, f"{left}locum://{name}{right}", "name", detail)
-    elif shape[0] == "secrets" and shape[2:3] in {("source",), ("env",)}:
+    elif shape[:1] == ("secrets",) and shape[2:3] in {("source",), ("env",)}:
         for word, detail in _SOURCES:  # one that goes on is left open
             yield Proposal(word, start, end, left + word + ("" if word.endswith("://") else right), "value", detail)
     elif place[-1:] == ("ttl",):

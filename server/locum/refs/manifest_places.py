@@ -23,7 +23,7 @@ _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _SPACE = re.compile(r"[ \t]*")
 _LINE = re.compile(r"[^\n]*\n?")
 _NEXT = re.compile(
-    r"""\[\[?[ \t]*(?!true\b|false\b)[A-Za-z_"'][^\],=\n]*\]\]?[ \t]*(?:\#[^\n]*)?$|[A-Za-z0-9_.-]+[ \t]*=""",
+    r"\[\[?[ \t]*(?!(?:true|false|inf|nan)\b)[A-Za-z_][^\],=\n]*\]?\]?[ \t]*(?:#[^\n]*)?$|[A-Za-z0-9_.-]+[ \t]*=",
     re.MULTILINE,
 )
 """What can stand in no list: the table or the pair that follows one whose end is not written yet."""
