@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from locum.refs.manifest import Place
-from locum.refs.manifest_places import Written, inside, written
+from locum.refs.manifest_places import written
 from locum.refs.manifest_schema import manifest_schema
+from locum.text.toml_places import Written, inside
 
 _HEADER = re.compile(r"^[ \t]*(\[\[?)[ \t]*([^\[\]#=\n]*)(\]\]?)?", re.MULTILINE)
 _PAIR = re.compile(r"^[ \t]*([A-Za-z0-9_.\"'-]+)[ \t]*=[ \t]*", re.MULTILINE)

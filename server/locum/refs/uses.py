@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from locum.refs.manifest import FILE_NAME
-from locum.refs.manifest_places import Written, inside, written
+from locum.refs.manifest_places import written
 from locum.refs.reference import find
+from locum.text.toml_places import Written, inside
 
 Sort = Literal["declaration", "task", "reference", "read", "bound", "key"]
 """A manifest's `[secrets.NAME]`; its name in a task; `locum://NAME`; code that reads the variable; code that reads it into

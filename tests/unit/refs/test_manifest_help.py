@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from locum.refs.manifest import read_manifest
 from locum.refs.manifest_help import at, meaning_of, proposals
-from locum.refs.manifest_places import inside, name_span, written
+from locum.refs.manifest_places import name_span, written
+from locum.text.toml_places import inside
 
 NAMES = {"A": "one", "B": "two"}
 
