@@ -28,10 +28,10 @@ class Client:
     watches_files: bool = False
     """It can be asked to tell of files that change on the disk."""
     markdown_hover: bool = False
-    shows_documents: bool = False
-    """It can open a page in a browser."""
     refreshes_hints: bool = False
     """It can be told to ask for inlay hints again."""
+    shows_documents: bool = False
+    """It can open a page in a browser."""
     approvals: str = "client"
     """Who holds the control channel: "server" or "client"."""
 

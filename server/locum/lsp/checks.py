@@ -18,7 +18,6 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.documents import Snapshot
 from locum.lsp.projects import declared_names, project_of, scanner
-from locum.lsp.standing import stored_names, used_in
 from locum.refs.manifest import FILE_NAME
 from locum.workspace.project import Project
 
@@ -129,6 +128,8 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     )
 
     if is_manifest:
+        from locum.lsp.standing import stored_names, used_in
+
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
         project = place_of(snapshot)[1]
         yield from about_rules(snapshot.text, project)

@@ -10,9 +10,10 @@ from locum.lsp.projects import manifest_of, project_for
 from locum.lsp.standing import stored_names
 from locum.lsp.symbols import is_manifest, task_names, uses_of
 from locum.refs.manifest import Manifest, SecretEntry
-from locum.refs.manifest_places import inside, written
+from locum.refs.manifest_places import written
 from locum.refs.providers import provider_of
 from locum.refs.reference import Reference, find
+from locum.text.toml_places import inside
 
 if TYPE_CHECKING:
     from locum.lsp.documents import Snapshot

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from locum.refs.manifest_places import Written, inside, written
+from locum.refs.manifest_places import written
+from locum.text.toml_places import Written, inside
 
 Kind = Literal["secret", "task", "table"]
 

@@ -25,8 +25,6 @@ EXPIRED = "expired-allowance"
 NO_COMMAND = "no-command"
 NOT_STORED = "not-stored"
 UNUSED = "unused-secret"
-
-
 UNEXPANDED = "unexpanded-variable"
 
 _MAX_MANIFEST = 1 << 20

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -142,13 +141,7 @@ def _give_second_name(name: str, new: str) -> bool:
             if _copied.get(pair) == (versions[pair[0]], versions[pair[1]]):
                 return False  # renamed back: both have the value that this session gave them
             raise UsageProblem("rename.vault", f"your vault has {new} already", "Choose another name.")
-        copy: Callable[[str, str], None] | None = getattr(client, "copy_secret", None)
-        if copy is None:
-            raise UsageProblem(
-                "rename.copy", "this version cannot give a value a second name",
-                f"Store it under the new name yourself: locum secret set {new}",
-            )  # fmt: skip
-        copy(name, new)
+        client.copy_secret(name, new)
         versions = _versions(client)
         _copied[pair] = (versions[pair[0]], versions[pair[1]])
         return True

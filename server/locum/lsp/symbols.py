@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from locum.lsp.projects import manifest_of, project_for
 from locum.refs.manifest import Manifest
-from locum.refs.manifest_places import inside, written
+from locum.refs.manifest_places import written
 from locum.refs.reference import Occurrence, find
 from locum.refs.uses import Use, kind_of, uses_in
 from locum.text.source import SourceText
+from locum.text.toml_places import inside
 from locum.workspace.project import Project
 
 if TYPE_CHECKING:

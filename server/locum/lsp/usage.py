@@ -6,17 +6,16 @@ What the editor has open counts as the editor has it. A search can be cancelled,
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import Callable, Collection, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+from pygls.exceptions import JsonRpcRequestCancelled
 from pygls.uris import from_fs_path
 
 from locum.lsp.projects import project_for, project_of, workspace_folders
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 LONG_SECONDS = 0.4
 """From when on a search says how far it is."""
-_TELL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,8 @@ class _Search:
     """One search, as the thread and the loop see it."""
 
     stop: threading.Event = field(default_factory=threading.Event)
-    files: int = 0
+    step: Callable[[], None] = lambda: None
+    """Told of every file that was looked at."""
 
 
 async def find_uses(ls: LocumServer, symbol: Symbol, token: types.ProgressToken | None = None) -> Found:
@@ -112,11 +111,11 @@ def _index() -> UsageIndex:
 
 
 def _found(project: Project, name: str, wanted: Collection[str], opened: list[Snapshot], search: _Search) -> Found:
-    def told(files: int) -> None:
-        search.files = files
+    def step() -> None:
+        search.step()
 
     roots = _roots(project)
-    whole = _index().look(roots, stop=search.stop.is_set, progress=told) and bool(roots)
+    whole = _index().look(roots, stop=search.stop.is_set, step=step) and bool(roots)
     spots = list(_open_spots(project, name, wanted, opened))
     hidden = {snapshot.path for snapshot in opened if snapshot.path is not None}
     manifest = str(project.manifest)
@@ -167,44 +166,19 @@ def _roots(project: Project) -> list[Path]:
 async def _shown(
     ls: LocumServer, search: _Search, token: types.ProgressToken | None, work: Callable[[], Found]
 ) -> Found:
-    """Wait for a search; show that it goes on, and stop it when the client asks for that."""
+    """Wait for a search; from `LONG_SECONDS` on show that it goes on, and stop it when the client asks for that."""
     running = asyncio.get_running_loop().run_in_executor(_thread(), work)
-    shown: types.ProgressToken | None = None
     try:
         done, _ = await asyncio.wait({running}, timeout=LONG_SECONDS)
-        if not done:
-            shown = await _begin(ls, token)
-        while not done:
-            done, _ = await asyncio.wait({running}, timeout=_TELL_SECONDS)
-            if shown is not None and not done:
-                if _tokens(ls)[shown].cancelled():
-                    raise JsonRpcRequestCancelled
-                message = f"{search.files} files"
-                ls.work_done_progress.report(shown, types.WorkDoneProgressReport(message=message, cancellable=True))
-        return running.result()
+        if done:
+            return running.result()
+        from locum.lsp.progress import Progress
+
+        async with Progress(ls, "Looking for references", token) as progress:
+            search.step = progress.step
+            found = await progress.unless_cancelled(running)
+        if found is None:
+            raise JsonRpcRequestCancelled
+        return found
     finally:
         search.stop.set()
-        if shown is not None:
-            ls.work_done_progress.end(shown, types.WorkDoneProgressEnd())
-            _tokens(ls).pop(shown, None)
-
-
-async def _begin(ls: LocumServer, token: types.ProgressToken | None) -> types.ProgressToken | None:
-    """Show progress under the client's token, or one that it lets us make; None where it shows none."""
-    if token is None:
-        if not ls.session.client.progress:
-            return None
-        token = f"locum-uses-{threading.get_ident()}-{asyncio.get_running_loop().time()}"
-        with contextlib.suppress(JsonRpcException, TimeoutError):
-            made = ls.work_done_progress.create_async(token)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
-            await asyncio.wait_for(cast("Coroutine[Any, Any, object]", made), LONG_SECONDS)
-        if token not in _tokens(ls):
-            return None
-    begin = types.WorkDoneProgressBegin(title="Looking for references", cancellable=True)
-    ls.work_done_progress.begin(token, begin)
-    return token
-
-
-def _tokens(ls: LocumServer) -> dict[types.ProgressToken, Future[Any]]:
-    """Return what progress is shown: a future that is cancelled when the client says so."""
-    return ls.work_done_progress.tokens  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - pygls leaves it untyped

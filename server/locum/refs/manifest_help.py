@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from locum.refs.manifest import Place
-from locum.refs.manifest_places import Written, inside, written
+from locum.refs.manifest_places import written
 from locum.refs.manifest_schema import manifest_schema
+from locum.text.toml_places import Written, inside
 
 _HEADER = re.compile(r"^[ \t]*(\[\[?)[ \t]*([^\[\]#=\n]*)(\]\]?)?", re.MULTILINE)
 _PAIR = re.compile(r"^[ \t]*([A-Za-z0-9_.\"'-]+)[ \t]*=[ \t]*", re.MULTILINE)
@@ -104,7 +105,7 @@ def _open_value(text: str, offset: int) -> tuple[Place, bool] | None:
         return None
     value = _COMMENT_OR_STRING.sub(lambda match: "." * len(match[0]), text[pair.end() : offset])
     opened = value.count("[") + value.count("{") > value.count("]") + value.count("}")
-    if "\n" in value and not opened:
+    if not opened and ("\n" in value or re.match(r"\.{2,}\s", value)):  # behind a value that is whole
         return None
     names = tuple(name.strip("\"'") for name in _NAMES.findall(pair[1]))
     place = (*_table_at(text, pair.start()), *names)
@@ -159,7 +160,7 @@ def _values(text: str, offset: int, place: Place, listed: bool, names: Mapping[s
         elif len(place) == 4:
             for name, detail in names.items():
                 yield Proposal(f"locum://{name}", start, end, f"{left}locum://{name}{right}", "name", detail)
-    elif shape[0] == "secrets" and shape[2:3] in {("source",), ("env",)}:
+    elif shape[:1] == ("secrets",) and shape[2:3] in {("source",), ("env",)}:
         for word, detail in _SOURCES:  # one that goes on is left open
             yield Proposal(word, start, end, left + word + ("" if word.endswith("://") else right), "value", detail)
     elif place[-1:] == ("ttl",):

@@ -1,37 +1,9 @@
-"""Where in a manifest's text something stands, also in one that is half written. Offsets are code points."""
+"""Where in a manifest's text something stands. Offsets are code points."""
 
 from __future__ import annotations
 
 from locum.refs.manifest import Place
 from locum.text.toml_places import Span, TomlPlaces, Written
-
-__all__ = ["Span", "Written", "inside", "name_span", "span_of", "written"]
-
-_QUOTES = ('"""', "'''", '"', "'")
-
-
-def written(text: str) -> list[Written]:
-    """Return every name (of a header, of a key) and every value that is written, in the order of the text.
-
-    The place of a name leads to what it names: of `[secrets.A]` they are ("secrets",) and ("secrets", "A").
-    """
-    reader = TomlPlaces(text)
-    return sorted(reader.written, key=lambda item: (item.start, -item.end))
-
-
-def name_span(text: str, place: Place) -> Span:
-    """Return where the last part of `place` is written first, as a name; where `span_of` says when it is not."""
-    names = (item for item in written(text) if item.place == place and item.role != "value")
-    return next(((item.start, item.end) for item in names), span_of(text, place))
-
-
-def inside(text: str, start: int, end: int) -> Span:
-    """Return where the words of a quoted `[start, end)` stand; of one without quotes, all of it."""
-    for quote in _QUOTES:
-        if text.startswith(quote, start):
-            closed = end - start >= 2 * len(quote) and text.endswith(quote, start, end)
-            return start + len(quote), end - len(quote) if closed else end
-    return start, end
 
 
 def span_of(text: str, place: Place, *, key: bool = False) -> Span:
@@ -46,3 +18,14 @@ def span_of(text: str, place: Place, *, key: bool = False) -> Span:
             return reader.keys[place]
         place = place[:-1]
     return 0, len(text)
+
+
+def written(text: str) -> list[Written]:
+    """Return every name (of a header, of a key) and every value that is written, in the order of the text."""
+    return TomlPlaces(text).written
+
+
+def name_span(text: str, place: Place) -> Span:
+    """Return where the last part of `place` is written first, as a name; where `span_of` says when it is not."""
+    names = (item for item in written(text) if item.place == place and item.role != "value")
+    return next(((item.start, item.end) for item in names), span_of(text, place))

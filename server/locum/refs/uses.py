@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from locum.refs.manifest import FILE_NAME
-from locum.refs.manifest_places import Written, inside, written
+from locum.refs.manifest_places import written
 from locum.refs.reference import find
+from locum.text.toml_places import Written, inside
 
 Sort = Literal["declaration", "task", "reference", "read", "bound", "key"]
 """A manifest's `[secrets.NAME]`; its name in a task; `locum://NAME`; code that reads the variable; code that reads it into
@@ -47,9 +48,11 @@ def uses_in(text: str, path: str, language: str = "") -> list[Use]:
     found = _manifest(text) if kind == "manifest" else [*_references(text), *_reads(text, kind)]
     if kind in _SETTING:
         found += _keys(text, found)
-    return sorted(
-        {(use.start, use.end): use for use in reversed(found) if use.name}.values(), key=lambda use: use.start
-    )
+    kept: list[Use] = []
+    for use in sorted(found, key=lambda use: (use.start, -use.end)):
+        if use.name and (not kept or use.start >= kept[-1].end):  # one place is one use, which an edit can replace
+            kept.append(use)
+    return kept
 
 
 def written_for(use: Use, new: str, text: str) -> str:
@@ -150,7 +153,7 @@ _TABLE = (
     # Swift, Dart, Scala, Elixir, Spring; Laravel and django-environ
     _Row("environment[", rf"environment\[\s{{0,40}}{_Q}{_N}{_Q}"),
     _Row("sys.env", rf"sys\.env(?:\.[a-zA-Z]+)?\(\s{{0,40}}{_Q}{_N}{_Q}"),
-    _Row("_env", rf"_env!?\s{{0,40}}\(\s{{0,40}}{_Q}{_N}{_Q}"),
+    _Row("_env", rf"(?:(?<=get)|(?<=fetch))_env!?\s{{0,40}}\(\s{{0,40}}{_Q}{_N}{_Q}"),
     _Row("@Value(", rf"@Value\(\s{{0,40}}{_Q}\$\{{{_N}"),
     _Row("env", rf"(?<![\w.])env(?:\.[a-z_]+)?\(\s{{0,40}}{_Q}{_N}{_Q}"),
     # shells and what expands as they do
@@ -171,8 +174,8 @@ _TABLE = (
 )
 _BINDING = re.compile(r"\{([^{}]{1,1000})\}\s{0,40}=\s{0,40}(?:process|import\.meta)\.env\b(?!\s*[.\[?])")
 _BOUND = re.compile(rf"(?<![\w$.])({VARIABLE})\b\s*(:)?")
-_FOREIGN = re.compile(rf"secrets\.({VARIABLE})")
-"""GitHub's own secrets: their names stay, and a variable that is set from one has a name of its own."""
+_FOREIGN = re.compile(r"(?<=\$\{\{ )secrets\.|(?<=\$\{\{)secrets\.")
+"""GitHub's own secrets: their names stay as they are, and a variable that is set from one has a name of its own."""
 _KEY = re.compile(rf"(?<![\w$./-])[\"']?({VARIABLE})[\"']?[ \t]*(?:[:=]|[ \t])[ \t]*[^\n,{{]{{0,80}}(?:\$\{{\{{? ?)?$")
 
 
@@ -214,15 +217,15 @@ def _bindings(text: str) -> Iterator[Use]:
 
 
 def _keys(text: str, found: list[Use]) -> Iterator[Use]:
-    """Find keys that are set from what has the same name: `NAME: ${NAME}`, `"NAME": "locum://NAME"`."""
-    sources = [(use.name, use.start) for use in found if use.sort in {"reference", "read"}]
+    """Find keys that are set from what has the same name, `NAME: ${NAME}`, `"NAME": "locum://NAME"`, or from GitHub's secrets."""
+    sources: list[tuple[str, int]] = [(use.name, use.start) for use in found if use.sort in {"reference", "read"}]
     if "secrets." in text:
-        sources += [(match[1], match.start()) for match in _FOREIGN.finditer(text)]
+        sources += [("", match.start()) for match in _FOREIGN.finditer(text)]
     for name, start in sources:
         line = text.rfind("\n", 0, start) + 1
         for match in _KEY.finditer(text, max(line, start - 400), start):
-            if match[1] == name:
-                yield Use(name, *match.span(1), "key")
+            if name in {"", match[1]}:
+                yield Use(match[1], *match.span(1), "key")
 
 
 # -- the manifest -----------------------------------------------------------------------------------------------
@@ -231,7 +234,7 @@ def _keys(text: str, found: list[Use]) -> Iterator[Use]:
 def _manifest(text: str) -> list[Use]:
     """Find declarations, the names that tasks list, and references."""
     found: list[Use] = []
-    for item in written(text):
+    for item in filter(lambda item: item.place, written(text)):
         sort = _SORTS.get((item.role != "value", len(item.place), str(item.place[0])))
         if sort is not None and sort(item):
             start, end = inside(text, item.start, item.end)

@@ -28,17 +28,30 @@ _NEXT = re.compile(
     re.MULTILINE,
 )
 """What can stand in no list: the table or the pair that follows one whose end is not written yet."""
+_QUOTES = ('"""', "'''", '"', "'")
 _DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One name or value as it is written at `[start, end)`, quotes included."""
+    """One name or value as it is written at `[start, end)`, quotes included.
+
+    The place of a name leads to what it names: of `[a.b]` they are ("a",) and ("a", "b").
+    """
 
     place: Place
     start: int
     end: int
     role: Literal["header", "key", "value"]
+
+
+def inside(text: str, start: int, end: int) -> Span:
+    """Return where the words of a quoted `[start, end)` stand; of one without quotes, all of it."""
+    for quote in _QUOTES:
+        if text.startswith(quote, start):
+            closed = end - start >= 2 * len(quote) and text.endswith(quote, start, end)
+            return start + len(quote), end - len(quote) if closed else end
+    return start, end
 
 
 class TomlPlaces:
@@ -49,14 +62,15 @@ class TomlPlaces:
         """A key where it is first written, and a table by its last header, brackets included."""
         self.values: dict[Place, Span] = {}
         """What is written after a key or in a list, quotes and brackets included."""
-        self.written: list[Written] = []
-        """Every name (of a header, of a key) and every value, as they are met."""
         self.comments: list[Span] = []
+        self.written: list[Written] = []
+        """Every name and value, in the order of the text."""
         self._text = text
         self._at: int = 0
         self._tables = Counter[Place]()
         """How many entries each list of tables has so far."""
         self._read()
+        self.written.sort(key=lambda item: (item.start, -item.end))
 
     def _read(self) -> None:
         table: Place = ()

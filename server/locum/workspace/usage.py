@@ -34,11 +34,11 @@ class UsageIndex:
 
     def look(
         self, roots: Iterable[Path], *, stop: Callable[[], bool] = lambda: False,
-        progress: Callable[[int], None] = lambda _: None,
+        step: Callable[[], None] = lambda: None,
     ) -> bool:  # fmt: skip
         """Bring the index up to date; say whether it is whole: not when told to stop, nor when a text could not be read.
 
-        `progress` is told the number of files so far, now and then.
+        `step` is called for every file.
         """
         files: dict[str, tuple[int, Names | None]] = {}
         walk = Walk(list(roots))
@@ -49,8 +49,8 @@ class UsageIndex:
                 return False
             if time.perf_counter() - rested > _SLICE:
                 time.sleep(_PAUSE)
-                progress(number)
                 rested = time.perf_counter()
+            step()
             name = str(path)
             mark = _mark(name)
             known = self._files.get(name)

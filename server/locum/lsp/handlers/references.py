@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from locum.lsp.documents import Snapshot
     from locum.lsp.symbols import Symbol
 
+    class _Pointed(Protocol):
+        """Parameters that point at a place; lsprotocol gives them no common class."""
+
+        text_document: types.TextDocumentIdentifier
+        position: types.Position
+
 
 def register(server: LocumServer) -> None:
     """Add the handlers of this family."""
@@ -94,13 +100,6 @@ async def renamed(ls: LocumServer, params: types.RenameParams) -> types.Workspac
     if snapshot is None or symbol is None:
         return None
     return await renames.rename(ls, symbol, params.new_name, params.work_done_token)
-
-
-class _Pointed(Protocol):
-    """Parameters that point at a place; lsprotocol gives them no common class."""
-
-    text_document: types.TextDocumentIdentifier
-    position: types.Position
 
 
 def _symbol(ls: LocumServer, params: _Pointed) -> tuple[Snapshot, Symbol] | tuple[Snapshot | None, None]:
