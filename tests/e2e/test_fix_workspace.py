@@ -155,7 +155,7 @@ def _marks(data: bytes) -> bytes:
 def test_a_value_has_one_name_and_a_name_one_value(fixed: Fixed) -> None:
     names = fixed.names()
     assert len(names) == len(set(names))
-    assert len(names) == len({value for value in fixed.workspace.values.values()})
+    assert len(names) == len(set(fixed.workspace.values.values()))
 
 
 def test_the_manifest_declares_what_the_vault_holds(fixed: Fixed) -> None:
@@ -169,7 +169,9 @@ def test_a_second_run_changes_nothing(by_command: Fixed) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
     names = by_command.names()
     by_command.home.run("fix", "--all")
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()} == before
+    assert {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()
+    } == before
     assert by_command.names() == names
 
 

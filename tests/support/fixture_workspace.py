@@ -1,8 +1,8 @@
 """A project with secrets in every kind of file, made at run time from `tests/e2e/workspace.txt`, and programs that use them.
 
-A block of the table is one file: `=== PATH | COMMAND | OPTIONS` and its text, in which `‹KIND:LABEL›` is a made-up value
-(`tokens.MAKERS`); equal marks are equal values, `‹KIND:LABEL|SPELLING›` spells one as its place needs it. COMMAND runs a program;
-what it prints depends on its secrets, but holds none of them. OPTIONS are of `_write`.
+A block of the table is one file: `=== PATH | COMMAND | OPTIONS` and its text. A mark in it (`marked.OPEN`) says KIND:LABEL and stands
+for a made-up value (`tokens.MAKERS`); equal marks are equal values, and KIND:LABEL|SPELLING spells one as its place needs it. COMMAND
+runs a program; what it prints depends on its secrets, but holds none of them. OPTIONS are of `_write`.
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def _command(step: Sequence[str]) -> list[str]:
             return [sys.executable, os.fspath(_MCP_CLIENT), *rest]
         case [tool, *rest] if "/" in tool or shutil.which(tool, path=PATH):
             return [shutil.which(tool, path=PATH) or tool, *rest]
-    missing(f"no {step[0]} here: run `python tests/bed/install.py`")
+        case _:
+            return missing(f"no {step[0]} here: run `python tests/bed/install.py`")
 
 
 def _is_mcp(program: Program) -> bool:
