@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +21,7 @@ from support.bed import need_bed
 from support.fixture_workspace import Workspace, build
 from support.home import Home
 from support.lsp import PULL, Client
+from support.tokens import github_token
 
 OTHERS = ("gitleaks", "kingfisher")
 EVERY_OTHER = 2
@@ -33,7 +33,7 @@ class Fixed:
     """A workspace after its fix, and what it was before."""
 
     home: Home
-    workspace: Workspace
+    workspace: Workspace = field(repr=False)
     modes: dict[str, int]
     before: dict[str, str]
     """What the programs printed."""
@@ -89,7 +89,9 @@ def _made(base: Path) -> Fixed:
     home = Home(base)
     (base / "built").mkdir()
     home.init()
+    programs.locum_on_path(home)
     workspace = build(home.project)
+    (home.project / ".git").mkdir()  # a repository's root is a project's
     modes = {path: stat.S_IMODE((home.project / path).stat().st_mode) for path in workspace.written}
     return Fixed(home, workspace, modes, programs.plainly(home, workspace), "")
 
@@ -153,9 +155,8 @@ def _marks(data: bytes) -> bytes:
 
 
 def test_a_value_has_one_name_and_a_name_one_value(fixed: Fixed) -> None:
-    names = fixed.names()
-    assert len(names) == len(set(names))
-    assert len(names) == len(set(fixed.workspace.values.values()))
+    names, values = fixed.names(), len(set(fixed.workspace.values.values()))
+    assert len(names) == len(set(names)) == values
 
 
 def test_the_manifest_declares_what_the_vault_holds(fixed: Fixed) -> None:
@@ -191,5 +192,11 @@ def test_nothing_that_locum_keeps_holds_a_value(fixed: Fixed) -> None:
     assert [label for label, value in fixed.workspace.values.items() if value.encode() in kept] == []
 
 
-def manifest(fixed: Fixed) -> dict[str, Any]:
-    return tomllib.loads((fixed.workspace.folder / "locum.toml").read_text())
+def test_a_folder_that_is_no_repository_has_one_manifest(vault_home: Home) -> None:
+    """As everywhere: where nothing marks a project, it is the folder that the command was run in."""
+    for folder in ("a", "b/c"):
+        (vault_home.project / folder).mkdir(parents=True)
+        (vault_home.project / folder / "app.py").write_text(f'TOKEN = "{github_token()}"\n')
+    vault_home.run("fix", "--all")
+    manifests = [path.relative_to(vault_home.project).as_posix() for path in vault_home.project.rglob("locum.toml")]
+    assert manifests == ["locum.toml"]

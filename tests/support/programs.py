@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from locum.broker.wire import MAX_GRANTS
 from support.bed import missing, need_bed
 from support.fixture_workspace import Program, Workspace
 from support.home import Home
@@ -17,6 +19,15 @@ from support.home import Home
 PATH = f"/usr/bin{os.pathsep}{os.environ['PATH']}"
 """Debian's toolchains first: a launcher that stands in front of them may have none for this user."""
 _MCP_CLIENT = Path(__file__).with_name("mcp_client.py")
+
+
+def locum_on_path(home: Home) -> None:
+    """Let `locum` be a command of this home, as configurations name it."""
+    program = home.path.parent / "bin" / "locum"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(home.command())} "$@"\n')
+    program.chmod(0o755)
+    home.env["PATH"] = f"{program.parent}{os.pathsep}{home.env['PATH']}"
 
 
 def plainly(home: Home, workspace: Workspace) -> dict[str, str]:
@@ -31,30 +42,40 @@ def plainly(home: Home, workspace: Workspace) -> dict[str, str]:
     return printed
 
 
-def under_locum(home: Home, workspace: Workspace, names: Iterable[str]) -> dict[str, str]:
-    """Run every program with its secrets from the vault, each time after a person's yes, and return what each prints.
+def under_locum(home: Home, workspace: Workspace, names: Collection[str]) -> dict[str, str]:
+    """Run every program with its secrets from the vault, after a person's yes, and return what each prints.
 
-    Those that read their environment are run by one shell, after one yes, which hands it all `names`.
+    Those that read their environment are run by a shell, as many after one yes as a lease may name secrets for.
     """
+    printed: dict[str, str] = {}
+    texts = workspace.texts()
+    waiting: list[Program] = []
+    wanted: set[str] = set()
+    for program in workspace.programs:
+        if _is_mcp(program):
+            printed[program.title] = _approved(home, workspace, _command(program.commands[0]))
+        elif program.run_options:
+            command = home.command("run", *program.run_options, "--", *_command(program.commands[0]))
+            printed[program.title] = _approved(home, workspace, command)
+        else:
+            its = set(re.findall(r"\w+", texts[program.title])) & set(names)
+            if len(wanted | its) > MAX_GRANTS:
+                printed |= _by_shell(home, workspace, waiting, wanted)
+                waiting, wanted = [], set()
+            waiting.append(program)
+            wanted |= its
+    return printed | _by_shell(home, workspace, waiting, wanted)
+
+
+def _by_shell(home: Home, workspace: Workspace, them: Iterable[Program], names: Iterable[str]) -> dict[str, str]:
     script = [f"PATH={shlex.quote(PATH)}", f"export GO111MODULE=off GOCACHE={shlex.quote(_go_cache(home))}"]
-    by_environment = [program for program in workspace.programs if not program.run_options and not _is_mcp(program)]
-    for program in by_environment:
+    for program in them:
         script += [f"echo '=== {program.title}'", " && ".join(shlex.join(_command(step)) for step in program.commands)]
     path = home.path / "programs.sh"
     path.write_text("\n".join(script) + "\n")
-    options = [option for name in names for option in ("--secret", name)]
+    options = [option for name in sorted(names) for option in ("--secret", name)]
     shown = _approved(home, workspace, home.command("run", *options, "--", "sh", os.fspath(path)))
-    printed = {
-        title: text for title, _, text in (part.partition("\n") for part in shown.split("=== ")[1:])
-    }  # fmt: skip
-    for program in workspace.programs:
-        (command,) = program.commands[-1:]
-        if _is_mcp(program):
-            printed[program.title] = _approved(home, workspace, _command(command))
-        elif program.run_options:
-            command = home.command("run", *program.run_options, "--", *_command(command))
-            printed[program.title] = _approved(home, workspace, command)
-    return printed
+    return {title: text for title, _, text in (part.partition("\n") for part in shown.split("=== ")[1:])}
 
 
 def _approved(home: Home, workspace: Workspace, command: Sequence[str]) -> str:
