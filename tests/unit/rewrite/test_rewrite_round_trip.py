@@ -41,6 +41,8 @@ _VALUE = st.lists(st.sampled_from(_HARD) | _PLAIN, min_size=6, max_size=20).map(
 _NOISE = st.lists(st.sampled_from(["größe", "✓", "🔑", "it's", '"', "a b", "\u2028", "1"]), max_size=3).map(" ".join)
 _FILES = {"utf-8": b"", "utf-8 with a mark": codecs.BOM_UTF8, "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE, "latin-1": b""}  # fmt: skip
 _ENDS = ["\n", "\n", "\r\n", "\r"]
+_OLD_ENDS = {"a.py", "a.json", ".env", "a.yml", "a.xml"}
+"""Where a carriage return alone ends a line as well."""
 
 
 def as_it_is(_: Draw, value: str) -> str:
@@ -61,6 +63,9 @@ def escaped(signs: str, numbered: str = "", before: str = "\\") -> Spell:
     return spell
 
 
+_QUOTED = escaped('"')
+
+
 def doubled(sign: str) -> Spell:
     """Spell a value with the quote twice."""
     return lambda _, value: value.replace(sign, sign * 2)
@@ -69,6 +74,16 @@ def doubled(sign: str) -> Spell:
 def in_json(draw: Draw, value: str) -> str:
     """Spell a value as JSON does."""
     return json.dumps(value, ensure_ascii=draw(st.booleans()))[1:-1]
+
+
+def in_toml(_: Draw, value: str) -> str:
+    """Spell a value as a basic string of TOML, whose escapes name characters, not halves of them."""
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def in_notebook(draw: Draw, value: str) -> str:
+    """Spell a value as Python's string in a notebook's JSON."""
+    return json.dumps(_QUOTED(draw, value), ensure_ascii=False)[1:-1]
 
 
 def in_xml(_: Draw, value: str) -> str:
@@ -83,7 +98,7 @@ def in_properties(_: Draw, value: str) -> str:
 
 @dataclass(frozen=True)
 class Form:
-    """One place for a value: `{}` in `text`. `never` are characters that cannot stand there."""
+    """One place for a value: `@@` in `text`. `never` are characters that cannot stand there."""
 
     text: str
     spell: Spell = as_it_is
@@ -109,38 +124,47 @@ def code(path: str, *forms: Form, comment: str = "// ", head: str = "", read: Re
     return Row(path, forms, comment, read, head)
 
 
-_QUOTED = escaped('"')
 ROWS = [
-    code("a.py", Form('key = "{}"\nprint(key)\n', escaped('"', "\\x{:02x}")), Form("f(a, key='{}')\n", escaped("'", "\\u{:04x}")), Form('key = r"{}"\n', never='"\\'), Form('key = """{}"""\n', escaped('"')), comment="# "),
-    code("a.js", Form('const key = "{}";\n', escaped('"', "\\x{:02x}")), Form("f({{ key: '{}' }});\n", escaped("'", "\\u{:04x}")), Form("const key = `{}`;\n", escaped("`$", "\\u{{{:x}}}"))),
-    code("a.tsx", Form('const key: string = "{}";\n', _QUOTED)),
-    code("a.go", Form('var key = "{}"\n', escaped('"', "\\u{:04x}")), Form("var key = `{}`\n", never="`"), head="package main\n\n"),
-    code("a.rs", Form('    let key = "{}";\n', escaped('"', "\\u{{{:x}}}")), Form('    let key = r##"{}"##;\n', never='"'), Form('    show("{}");\n', _QUOTED), head="fn main() {\n"),
-    code("A.java", Form('    String key = "{}";\n', escaped('"')), head="class A {\n"),
-    code("a.kt", Form('val key = "{}"\n', escaped('"$', "\\u{:04x}"))),
-    code("a.cs", Form('    string key = "{}";\n', escaped('"', "\\u{:04x}")), Form('    string key = @"{}";\n', doubled('"')), head="using System;\nclass A {\n"),
-    code("a.rb", Form('key = "{}"\n', escaped('"#')), Form("key = '{}'\n", escaped("'")), comment="# "),
-    code("a.php", Form('$key = "{}";\n', escaped('"$', "\\x{:02x}"), never="{"), Form("$key = '{}';\n", escaped("'")), head="<?php\n"),
-    code("a.swift", Form('let key = "{}"\n', escaped('"', "\\u{{{:x}}}"))),
-    code("a.c", Form('    const char *key = "{}";\n', escaped('"'), never="?"), head="void f(void) {\n"),
-    code("a.cpp", Form('    std::string key = "{}";\n', escaped('"'), never="?"), head="void f() {\n"),
-    code("a.pl", Form('my $key = "{}";\n', escaped('"$@')), Form("my $key = '{}';\n", escaped("'")), comment="# "),
-    code("a.lua", Form('local key = "{}"\n', escaped('"')), Form("local key = '{}'\n", escaped("'")), comment="-- "),
-    code("a.scala", Form('val key = "{}"\n', escaped('"', "\\u{:04x}"))),
-    code("a.sh", Form("key='{}'\n", lambda _, value: value.replace("'", "'\\''"), never="'"), Form('key="{}"\n', escaped('"$`')), comment="# "),
-    code("a.ps1", Form("$key = '{}'\n", doubled("'")), Form('$key = "{}"\n', escaped('"$', before="`")), comment="# "),
-    Row(".env", (Form("KEY={}\n", never="\\ '\"`#$"), Form("KEY='{}'\n", never="'\\"), Form("export KEY='{}'\n", never="'\\")), "# ", lambda text: dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)["KEY"]),
-    Row("a.json", (Form('{{"a": ["é", null],\n "key": "{}"}}\n', in_json),), "", lambda text: json.loads(text)["key"]),
-    Row("a.jsonc", (Form('{{\n  "key": "{}" // ✓\n}}\n', in_json),)),
-    Row(".mcp.json", (Form('{{"mcpServers": {{"a": {{"command": "npx", "args": ["b"], "env": {{"KEY": "{}"}}}}}}}}\n', in_json, never="$"),), "", lambda text: json.loads(text)["mcpServers"]["a"]["env"]["KEY"]),
-    Row("a.yml", (Form("key: '{}'\nlast: it's\n", doubled("'")), Form('key: "{}"\n', in_json), Form("{{a: 1, key: '{}'}}\n", doubled("'"))), "# ", lambda text: yaml.safe_load(text)["key"]),
-    Row("docker-compose.yml", (Form("services:\n  app:\n    environment:\n      KEY: '{}'\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["services"]["app"]["environment"]["KEY"]),
-    Row("a.toml", (Form('[a]\nkey = "{}"\n', in_json), Form("[a]\nkey = '{}'\n", never="'")), "# ", lambda text: tomllib.loads(text)["a"]["key"]),
-    Row("a.ini", (Form("[a]\nkey = {}\n", never=";#%'\"\\"),), "; ", lambda text: _ini(text)["a"]["key"]),
-    Row("a.properties", (Form("key={}\n", in_properties, not_first=":="),), "# "),
-    Row("a.xml", (Form('<a>\n  <add key="b" value="{}" />\n</a>\n', in_xml), Form("<a>\n  <key>{}</key>\n</a>\n", in_xml)), "", lambda text: [{**dict(node.attrib), "": node.text} for node in ET.fromstring(text).iter()]),
-    Row("a.tf", (Form('provider "a" {{\n  token = "{}"\n}}\n', escaped('"'), never="$%{"),), "# "),
-    Row("a.tfvars", (Form('token = "{}"\n', escaped('"'), never="$%{"),), "# "),
+    code("a.py", Form('key = "@@"\nprint(key)\n', escaped('"', "\\x{:02x}")), Form("f(a, key='@@')\n", escaped("'", "\\u{:04x}")), Form('key = r"@@"\n', never='"\\'), Form('key = """@@"""\n', escaped('"')), comment="# "),
+    code("a.js", Form('const key = "@@";\n', escaped('"', "\\x{:02x}")), Form("f({ key: '@@' });\n", escaped("'", "\\u{:04x}")), Form("const key = `@@`;\n", escaped("`$", "\\u{{{:x}}}"))),
+    code("a.tsx", Form('const key: string = "@@";\n', _QUOTED)),
+    code("a.go", Form('var key = "@@"\n', escaped('"', "\\u{:04x}")), Form("var key = `@@`\n", never="`"), head="package main\n\n"),
+    code("a.rs", Form('    let key = "@@";\n', escaped('"', "\\u{{{:x}}}")), Form('    let key = r##"@@"##;\n', never='"'), Form('    show("@@");\n', _QUOTED), head="fn main() {\n"),
+    code("A.java", Form('    String key = "@@";\n', escaped('"')), head="class A {\n"),
+    code("a.kt", Form('val key = "@@"\n', escaped('"$', "\\u{:04x}"))),
+    code("a.cs", Form('    string key = "@@";\n', escaped('"', "\\u{:04x}")), Form('    string key = @"@@";\n', doubled('"')), head="using System;\nclass A {\n"),
+    code("a.rb", Form('key = "@@"\n', escaped('"#')), Form("key = '@@'\n", escaped("'")), comment="# "),
+    code("a.php", Form('$key = "@@";\n', escaped('"$', "\\x{:02x}"), never="{"), Form("$key = '@@';\n", escaped("'")), head="<?php\n"),
+    code("a.swift", Form('let key = "@@"\n', escaped('"', "\\u{{{:x}}}"))),
+    code("a.c", Form('    const char *key = "@@";\n', escaped('"'), never="?"), head="void f(void) {\n"),
+    code("a.cpp", Form('    std::string key = "@@";\n', escaped('"'), never="?"), head="void f() {\n"),
+    code("a.pl", Form('my $key = "@@";\n', escaped('"$@')), Form("my $key = '@@';\n", escaped("'")), comment="# "),
+    code("a.lua", Form('local key = "@@"\n', escaped('"')), Form("local key = '@@'\n", escaped("'")), comment="-- "),
+    code("a.scala", Form('val key = "@@"\n', escaped('"', "\\u{:04x}"))),
+    code("a.sh", Form("key='@@'\n", lambda _, value: value.replace("'", "'\\''"), never="'"), Form('key="@@"\n', escaped('"$`')), comment="# "),
+    code("a.ps1", Form("$key = '@@'\n", doubled("'")), Form('$key = "@@"\n', escaped('"$', before="`")), comment="# "),
+    Row(".env", (Form("KEY=@@\n", never="\\ '\"`#$"), Form("KEY='@@'\n", never="'\\"), Form("export KEY='@@'\n", never="'\\")), "# ", lambda text: dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)["KEY"]),
+    Row("a.json", (Form('{"a": ["é", null],\n "key": "@@"}\n', in_json),), "", lambda text: json.loads(text)["key"]),
+    Row("a.jsonc", (Form('{\n  "key": "@@" // ✓\n}\n', in_json),)),
+    Row(".mcp.json", (Form('{"mcpServers": {"a": {"command": "npx", "args": ["b"], "env": {"KEY": "@@"}}}}\n', in_json, never="$"),), "", lambda text: json.loads(text)["mcpServers"]["a"]["env"]["KEY"]),
+    Row("a.yml", (Form("key: '@@'\nlast: it's\n", doubled("'")), Form('key: "@@"\n', in_json), Form("{a: 1, key: '@@'}\n", doubled("'"))), "# ", lambda text: yaml.safe_load(text)["key"]),
+    Row("docker-compose.yml", (Form("services:\n  app:\n    environment:\n      KEY: '@@'\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["services"]["app"]["environment"]["KEY"]),
+    Row("a.toml", (Form('[a]\nkey = "@@"\n', in_toml), Form("[a]\nkey = '@@'\n", never="'")), "# ", lambda text: tomllib.loads(text)["a"]["key"]),
+    Row("a.ini", (Form("[a]\nkey = @@\n", never=";#%'\"\\"),), "; ", lambda text: _ini(text)["a"]["key"]),
+    Row("a.properties", (Form("key=@@\n", in_properties, not_first=":="),), "# "),
+    Row("a.xml", (Form('<a>\n  <add key="b" value="@@" />\n</a>\n', in_xml), Form("<a>\n  <key>@@</key>\n</a>\n", in_xml)), "", lambda text: [{**dict(node.attrib), "": node.text} for node in ET.fromstring(text).iter()]),
+    Row("a.tf", (Form('provider "a" {\n  token = "@@"\n}\n', escaped('"'), never="$%{"),), "# "),
+    Row("a.tfvars", (Form('token = "@@"\n', escaped('"'), never="$%{"),), "# "),
+    Row(".npmrc", (Form("//registry.npmjs.org/:_authToken=@@\n", never="${}#;'\"\\="),), "# "),
+    Row(".netrc", (Form("machine a\n  login b\n  password @@\n", never="\"'\\#"),), "# "),
+    Row(".pgpass", (Form("db:5432:shop:app:@@\n", escaped(":"), not_first="#"),), "# "),
+    Row(".my.cnf", (Form('[client]\npassword="@@"\n', never='"\\#'),), "# "),
+    Row("k8s/secret.yaml", (Form("apiVersion: v1\nkind: Secret\nstringData:\n  key: '@@'\n", doubled("'")),), "# ", lambda text: yaml.safe_load(text)["stringData"]["key"]),
+    Row(".github/workflows/ci.yml", (Form("on: push\njobs:\n  a:\n    env:\n      KEY: '@@'\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["jobs"]["a"]["env"]["KEY"]),
+    Row(".gitlab-ci.yml", (Form("variables:\n  KEY: '@@'\na:\n  script: [b]\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["variables"]["KEY"]),
+    Row(".vscode/tasks.json", (Form('{"tasks": [{"label": "a", "command": "b", "options": {"env": {"KEY": "@@"}}}]}\n', in_json, never="$"),), ""),
+    Row(".codex/config.toml", (Form('[mcp_servers.a]\ncommand = "b"\n\n[mcp_servers.a.env]\nKEY = "@@"\n', in_toml, never="$"),), "# ", extras=('command = "b"',)),
+    Row("a.ipynb", (Form('{"cells": [{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": null, "source": ["key = \\"@@\\"\\n"]}], "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}\n', in_notebook),), ""),
 ]  # fmt: skip
 
 
@@ -169,15 +193,13 @@ def cases(draw: st.DrawFn, row: Row) -> Case:
     assume(len(value) > 5)
     kind, end = (
         draw(st.sampled_from(list(_FILES))),
-        draw(st.sampled_from(_ENDS if row.read or row.path == "a.py" else _ENDS[:3])),
+        draw(st.sampled_from(_ENDS if row.path in _OLD_ENDS else _ENDS[:3])),
     )
     spelt = form.spell(draw, value)
     above, below = draw(_NOISE), draw(_NOISE)
-    if row.path.endswith(".yml"):  # a line end for YAML 1.1, none for 1.2
+    if row.path.endswith((".yml", ".yaml")):  # a line end for YAML 1.1, none for 1.2
         above, below = above.replace("\u2028", ""), below.replace("\u2028", "")
-    before, after = (
-        (part.format() for part in form.text.split("{}", 1)) if "{{" in form.text else form.text.split("{}", 1)
-    )
+    before, after = form.text.split("@@")
     lines = (
         row.head + (f"{row.comment}{above}\n" if row.comment else "") + before,
         after + (f"{row.comment}{below}\n" if row.comment else ""),
@@ -227,9 +249,8 @@ def test_the_value_comes_out_and_nothing_else_changes(row: Row) -> None:
         assert data.startswith(source.bom)
         assert data[len(source.bom) :].decode(source.encoding) == after
         assert set(re.findall("\r\n|\r|\n", after)) == set(re.findall("\r\n|\r|\n", source.text))
-        assert _apart(source.text, case.start, case.end) <= _apart(after, 0, 0), (
-            "a line that has no part in it has changed"
-        )
+        lost = _apart(source.text, case.start, case.end) - _apart(after, 0, 0)
+        assert lost <= set(row.extras), "a line that has no part in it has changed"
         if row.read is not None:
             assert value in repr_free(row.read(plain(source.text)))
             assert "NAME" in str(row.read(plain(after)))
@@ -259,3 +280,8 @@ def _apart(text: str, start: int, end: int) -> set[str]:
 def _planned(row: Row, case: Case) -> Plan | Refusal:
     finding = finding_at(case.source, case.start, case.end)
     return plan(case.source, finding, path=row.path, language="", name="NAME")
+
+
+def test_there_are_a_thousand() -> None:
+    """What the issue asks for, with the other properties' cases left out."""
+    assert len(ROWS) * EXAMPLES >= 1000
