@@ -21,9 +21,10 @@ from locum import __version__
 from locum.broker import wire
 from locum.broker.approval import ANSWER_WITHIN, Answer, Approvals
 from locum.broker.audit import AuditFailed, AuditLog, verify
+from locum.broker.comparisons import BULK, Comparisons
 from locum.broker.leases import Lease, LeaseTable, SleepDetector
 from locum.broker.peer import agent_marker, controls_terminal, reopen_terminal
-from locum.broker.question import LEVEL, Question, change_question, lease_question, show_argv
+from locum.broker.question import LEVEL, Question, change_question, copy_question, lease_question, show_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.refs.manifest import MAX_TTL
 from locum.refs.reference import is_name, parse
@@ -56,6 +57,7 @@ class Service:
         self._audit: AuditLog | None = None
         self._unwritten: deque[tuple[str, dict[str, Any]]] = deque(maxlen=256)
         self._sleep = SleepDetector()
+        self._comparisons = Comparisons(lambda fields: self._record("secret.match", ok=True, **fields))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
         self._methods: dict[str, Callable[[Connection, Params, bytearray], Awaitable[Answered]]] = {
             "status": self._status,
@@ -63,6 +65,8 @@ class Service:
             "vault.lock": self._lock,
             "secret.list": self._list_secrets,
             "secret.store": self._store,
+            "secret.match": self._match,
+            "secret.copy": self._copy,
             "secret.discard": self._discard,
             "secret.remove": self._remove,
             "lease.request": self._request_lease,
@@ -91,12 +95,14 @@ class Service:
     def left(self, connection: Connection) -> None:
         """A connection closed: its leases end with it."""
         self.watchers.discard(connection)
+        self._write_comparisons(only=connection)
         for lease in self.leases.of(connection):
             self._finish(lease, "lease.end", "the task's process is gone")
 
     def tick(self) -> None:
         """Once a second: end what is over, whose process is gone, or what a suspend has passed over."""
         slept = self._sleep.slept()
+        self._write_comparisons(older_than=BULK)
         for lease in self.leases:
             if slept:
                 self._finish(lease, "lease.revoke", "the machine was asleep")
@@ -109,6 +115,7 @@ class Service:
         """End everything and write the last record."""
         for lease in self.leases:
             self._finish(lease, "lease.revoke", "the broker has stopped")
+        self._write_comparisons()
         with contextlib.suppress(LocumError):
             self._record("broker.stop", ok=True, pid=os.getpid())
         if self._audit is not None:
@@ -142,6 +149,7 @@ class Service:
     async def _lock(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         for lease in self.leases:
             self._finish(lease, "lease.revoke", "the vault was locked")
+        self._write_comparisons()
         self._record("vault.lock", ok=True, pid=connection.peer.pid)
         if self._audit is not None:
             self._audit.close()  # its last signature needs the vault's key
@@ -205,7 +213,7 @@ class Service:
             await self._open_or_create(connection)
             exists = await self._in_worker(lambda: self._vault.has(name))
             if exists:
-                await self._confirm(connection, terminal, "Replace", name)
+                await self._confirm_change(connection, terminal, "Replace", name)
             handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores
             info = await self._in_worker(put)
         finally:
@@ -235,6 +243,42 @@ class Service:
             self._record("vault.create", ok=True, reason="keyring")
         await self._open_vault(connection)
 
+    async def _match(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        value = _take(payload)
+
+        def about() -> dict[str, Any]:
+            return {"pid": connection.peer.pid, "requester": _who(connection)}
+
+        try:
+            await self._open_vault(connection)
+            self._comparisons.take(connection, about)
+            name = await self._in_worker(lambda: self._vault.name_of(value))
+        finally:
+            value.wipe()
+        if name:
+            self._comparisons.told(connection, about, name)
+        return {"name": name}, b""
+
+    def _write_comparisons(self, *, only: Connection | None = None, older_than: float = 0.0) -> None:
+        with contextlib.suppress(LocumError):  # nothing more is compared until it is written
+            self._comparisons.write_down(only=only, older_than=older_than)
+
+    async def _copy(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        terminal = connection.take_terminal()
+        try:
+            name, new_name = _name(params), _name(params, "new_name")
+            await self._open_vault(connection)
+            await self._known([name])
+            if await self._in_worker(lambda: self._vault.has(new_name)):
+                raise VaultError("secret.exists", f"your vault has {new_name} already", "Choose another name.")
+            question = copy_question(name, new_name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
+            await self._confirm(connection, terminal, question, f"to give {name} a second name takes a person")
+        finally:
+            _close(terminal)
+        await self._in_worker(lambda: self._vault.copy(name, new_name))
+        self._record("secret.copy", ok=True, durable=True, pid=connection.peer.pid, resources=[name, new_name])
+        return {}, b""
+
     async def _discard(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         stored = connection.undo.pop(str(params.get("undo")), None)
         now = await self._in_worker(self._vault.list) if stored is not None else []
@@ -250,7 +294,7 @@ class Service:
             name = _name(params)
             await self._open_vault(connection)
             await self._known([name])
-            await self._confirm(connection, terminal, "Delete", name)
+            await self._confirm_change(connection, terminal, "Delete", name)
         finally:
             _close(terminal)
         await self._in_worker(lambda: self._vault.remove(name))
@@ -318,17 +362,22 @@ class Service:
             )  # fmt: skip
         return await self.approvals.ask(question, own, connection)
 
-    async def _confirm(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
+    async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
         question = change_question(verb, name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
+        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
+        await self._confirm(connection, terminal, question, takes)
+
+    async def _confirm(self, connection: Connection, terminal: int | None, question: Question, takes: str) -> None:
+        """Raise NotAllowed unless a person says yes; `takes` says what it is that takes one."""
         try:
             answer = await self._ask(connection, question, terminal)
         except NotAllowed as error:
             raise NotAllowed(
-                "denied.person", f"{name} is in your vault already; to {verb.lower()} it takes a person, and {error.message}",
+                "denied.person", f"{takes}, and {error.message}",
                 "Choose another name, or answer in a terminal or an editor.",
             ) from None  # fmt: skip
         if not answer.allowed:
-            raise NotAllowed("denied.refused", _refusal(answer), f"{name} stays as it was.")
+            raise NotAllowed("denied.refused", _refusal(answer), f"{question.names[0]} stays as it was.")
 
     async def _redeem(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         grants = self.leases.use(str(params.get("id")), connection)
@@ -427,8 +476,8 @@ def _close(terminal: int | None) -> None:
         os.close(terminal)
 
 
-def _name(params: Params) -> str:
-    name = str(params.get("name", ""))
+def _name(params: Params, key: str = "name") -> str:
+    name = str(params.get(key, ""))
     if not is_name(name):
         raise UsageProblem(
             "secret.name", "this cannot name a secret", "Use letters, digits and _ . -, not a digit first."

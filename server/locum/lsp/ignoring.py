@@ -17,6 +17,7 @@ from locum.detect.fingerprint import value_fingerprint
 from locum.errors import LocumError
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
+from locum.lsp.edits import Change, rewritten, workspace_edit
 from locum.lsp.ignore import ignore_edit, one_line
 from locum.refs.manifest import FILE_NAME, Allowance
 from locum.refs.manifest_allow import add_allowance, literal_pattern
@@ -24,7 +25,6 @@ from locum.workspace.project import Project, read_manifest_text, write_manifest_
 
 if TYPE_CHECKING:
     from locum.lsp.documents import Document
-    from locum.lsp.moves import Change
     from locum.lsp.protocol import LocumServer
 
 Scope = Literal["line", "next-line", "file", "value", "rule-in-path"]
@@ -77,8 +77,6 @@ def allowance_for(check: Check, found: Found, scope: Scope, reason: str) -> Allo
 async def _by_comment(
     ls: LocumServer, check: Check, found: Found, document: Document, *, before: bool, reason: str
 ) -> str:
-    from locum.lsp.moves import Change
-
     edit = ignore_edit(check.snapshot, found.start, found.end, before=before, reason=reason)
     if edit is None:
         return f"A comment there would change what the file says. Ignore it in {FILE_NAME}: by file, value or rule."
@@ -93,8 +91,6 @@ async def _by_manifest(ls: LocumServer, check: Check, allowance: Allowance) -> s
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(ls.session.quick_thread, _allow_on_disk, project, allowance)
         return ""
-    from locum.lsp.moves import Change, rewritten
-
     edits = rewritten(manifest, add_allowance(manifest.source, allowance))
     return await _apply(ls, Change(manifest, edits)) if edits else ""
 
@@ -107,8 +103,6 @@ def _allow_on_disk(project: Project, allowance: Allowance) -> None:
 
 
 async def _apply(ls: LocumServer, change: Change) -> str:
-    from locum.lsp.moves import workspace_edit
-
     edit = workspace_edit([change], versioned=ls.session.client.document_changes)
     answer = ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, label="Ignore a finding"))
     result = await asyncio.wait_for(answer, EDIT_SECONDS)

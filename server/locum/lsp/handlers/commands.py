@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,7 +43,7 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     if moved.applied:
         note = f" {moved.note}" if moved.note else ""
-        _say(ls, types.MessageType.Info, f"{moved.name} is in your vault.{note} It stood in plain text: rotate it.")
+        _say(ls, types.MessageType.Info, f"{moved.names[0]} is in your vault.{note} It stood in plain text: rotate it.")
     else:
         _say(ls, types.MessageType.Warning, f"Not moved. {moved.reason}")
     return moved.to_wire()
@@ -52,39 +51,23 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 @guard
 async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.moveAllToVault [{uri, version}]`: one after the other, each as a whole; what cannot be moved stays."""
-    uri = _text(_target(arguments), "uri")
-    names, reasons = await asyncio.shield(asyncio.ensure_future(_move_each(ls, uri)))
-    if reasons:
-        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(reasons)}. {reasons[0]}")
+    """`locum.moveAllToVault [{uri, version}]`, or `[{scope: "workspace"}]`: one edit; what cannot be moved stays."""
+    from locum.lsp.moves import move_file
+
+    target = _target(arguments)
+    if target.get("scope") == "workspace":
+        from locum.lsp.workspace_fix import move_workspace
+
+        moving = move_workspace(ls)
     else:
+        moving = move_file(ls, _text(target, "uri"))
+    moved = await asyncio.shield(asyncio.ensure_future(moving))
+    names = moved.names if moved.applied else []
+    if moved.left:
+        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(moved.left)}. {moved.reason}")
+    elif moved.applied:
         _say(ls, types.MessageType.Info, f"Moved {len(names)} to your vault. They stood in plain text: rotate them.")
-    return {"applied": bool(names), "names": names, "left": reasons}
-
-
-async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
-    from locum.lsp.moves import NEXT_VERSION_SECONDS, move
-
-    names: list[str] = []
-    reasons: list[str] = []
-    refused = Counter[str]()  # of each kind of equals the last ones: they are tried from the end, so that places stay
-    while (check := await ls.session.checked(uri)) is not None:
-        equals = Counter(found.finding.fingerprint for found in check.found)
-        for name, left in refused.items():
-            equals[name] -= left
-        todo = [found for found in check.found if found.occurrence < equals[found.finding.fingerprint]]
-        if not todo:
-            break
-        moved = await move(ls, uri, todo[-1].finding.fingerprint, todo[-1].occurrence)
-        if not moved.applied:
-            reasons.append(moved.reason)
-            refused[todo[-1].finding.fingerprint] += 1
-        elif not await ls.session.next_version(uri, check.snapshot.version, NEXT_VERSION_SECONDS):
-            names.append(moved.name)
-            break
-        else:
-            names.append(moved.name)
-    return list(dict.fromkeys(reversed(names))), reasons
+    return {"applied": moved.applied, "names": names, "left": moved.left}
 
 
 @guard
