@@ -41,8 +41,8 @@ class Fixed:
     """What the fix told."""
     transcript: bytes = b""
     """All that the language server sent."""
-    opened: dict[str, str] = field(default_factory=dict[str, str])
-    """The texts of the open files as they were, by path."""
+    questions: list[str] = field(default_factory=list[str])
+    """What the editor's user was asked."""
 
     def names(self) -> list[str]:
         return [item["name"] for item in self.home.json("secret", "list")["secrets"]]
@@ -63,14 +63,16 @@ def by_editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixed]:
     """Give a workspace that the editor's command has fixed, with every other file open there and saved afterwards."""
     fixed = _made(tmp_path_factory.mktemp("editor"))
     client = Client(fixed.home, PULL)
+    client.answers["window/showMessageRequest"] = lambda params: params["actions"][0]
     paths = list(fixed.workspace.encodings)[::EVERY_OTHER]
     texts = fixed.workspace.texts()
     for path in paths:
-        fixed.opened[client.open(path, texts[path], _LANGUAGES.get(Path(path).suffix, "plaintext"))] = texts[path]
+        client.open(path, texts[path], _LANGUAGES.get(Path(path).suffix, "plaintext"))
     result = client.request(
         "workspace/executeCommand", {"command": "locum.moveAllToVault", "arguments": [{"scope": "workspace"}]}, timeout=100
     )  # fmt: skip
     fixed.said = json.dumps(result)
+    fixed.questions = [item["params"]["message"] for item in client.requests if "Request" in item["method"]]
     for path in paths:
         place, uri = fixed.workspace.folder / path, (fixed.workspace.folder / path).as_uri()
         encoding, mark = fixed.workspace.encodings[path], fixed.workspace.written[path][:3]
@@ -185,6 +187,11 @@ def test_the_server_sends_no_value(by_editor: Fixed) -> None:
     texts = by_editor.transcript.decode()
     assert [label for label, value in by_editor.workspace.values.items() if value in texts] == []
     assert [label for label, value in by_editor.workspace.values.items() if json.dumps(value)[1:-1] in texts] == []
+
+
+def test_the_editor_asks_once(by_editor: Fixed) -> None:
+    (question,) = by_editor.questions
+    assert "move" in question
 
 
 def test_nothing_that_locum_keeps_holds_a_value(fixed: Fixed) -> None:
