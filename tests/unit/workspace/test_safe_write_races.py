@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from locum.workspace.safe_write import NotWritten, replace_bytes
+from support.home import ROOT
 
 TRIES = 20_000
 """Over all kinds of what the file is replaced by."""
@@ -203,3 +206,47 @@ def test_a_pipe_and_a_folder_and_a_link_are_refused(base: Path) -> None:
             replace_bytes(scene.root, scene.path, BEFORE, AFTER)
         assert "before" not in caught.value.explain()
         _check(scene, racer, caught.value.code)
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {server!r})
+from pathlib import Path
+from locum.workspace import safe_write
+root, step = Path(sys.argv[1]), int(sys.argv[2])
+count = 0
+def dying(function, half=False):
+    def inner(*args, **kwargs):
+        global count
+        count += 1
+        if count == step:
+            if half: function(args[0], args[1][:len(args[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return inner
+for name in ("open", "fsync", "replace", "rename", "unlink", "close", "write", "fchmod", "stat", "fstat"):
+    setattr(os, name, dying(getattr(os, name), name == "write"))
+safe_write._exchange = dying(safe_write._exchange)
+safe_write.replace_bytes(root, root / "sub" / "app.py", {before!r}, {after!r})
+"""
+
+
+def test_killed_at_any_step_it_is_the_old_or_the_new(tmp_path: Path) -> None:
+    """A process that writes is killed before each system call; what it may leave beside the file is whole, too."""
+    script = KILLED.format(server=str(ROOT / "server"), before=BEFORE, after=AFTER)
+    seen: set[bytes] = set()
+    for step in range(1, 60):
+        root = tmp_path / str(step)
+        (root / "sub").mkdir(parents=True)
+        (root / "sub" / NAME).write_bytes(BEFORE)
+        done = subprocess.run([sys.executable, "-c", script, str(root), str(step)], capture_output=True, text=True, check=False)  # fmt: skip
+        data = (root / "sub" / NAME).read_bytes()
+        assert data in {BEFORE, AFTER}
+        seen.add(data)
+        if done.returncode == 0:
+            assert [path.name for path in (root / "sub").iterdir()] == [NAME]
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    else:
+        pytest.fail("the write never finished")
+    assert seen == {BEFORE, AFTER}
