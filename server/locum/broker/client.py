@@ -106,7 +106,7 @@ class BrokerClient:
         return self._call("lease.request", request.to_wire(), tty=tty, person=True)["lease"]
 
     def redeem(self, lease_id: str) -> dict[str, SecretBytes]:
-        """Return the values, by variable. Works once, from the process that asked, while the lease lives."""
+        """Return the values, by `Grant.key`. Works once, from the process that asked, while the lease lives."""
         result, payload = self._call_with_payload("lease.redeem", {"id": lease_id})
         values: dict[str, SecretBytes] = {}
         position = 0

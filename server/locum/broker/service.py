@@ -388,14 +388,14 @@ class Service:
             value = await self._in_worker(lambda name=name: self._vault.get(name))
             with value.view() as view:
                 values += view
-                sizes.append({"env": grant.env, "size": len(view)})
+                sizes.append({"env": grant.key, "size": len(view)})
             value.wipe()
         if not self.leases.is_live(str(params.get("id")), connection):
             values[:] = bytes(len(values))  # it was ended while the vault was read
             raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
         self._record(
             "lease.use", ok=True, durable=True, lease=str(params.get("id")), pid=connection.peer.pid,
-            resources=[grant.env for grant in grants], references=[grant.reference for grant in grants],
+            resources=[grant.key for grant in grants], references=[grant.reference for grant in grants],
         )  # fmt: skip
         return {"values": sizes}, values
 
@@ -435,7 +435,7 @@ class Service:
     def _about(self, connection: Connection, request: wire.LeaseRequest) -> dict[str, Any]:
         return {
             "pid": connection.peer.pid, "task": request.task, "argv": [show_argv(request.argv)], "cwd": request.cwd,
-            "resources": [g.env for g in request.grants], "references": [g.reference for g in request.grants],
+            "resources": [g.key for g in request.grants], "references": [g.reference for g in request.grants],
             "ttl_s": request.ttl, "level": LEVEL, "requester": _who(connection),
         }  # fmt: skip
 

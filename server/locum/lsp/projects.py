@@ -61,6 +61,14 @@ def rule_of(rule_id: str, path: str | None) -> Rule | None:
         return None
 
 
+def built_in_page(rule_id: str) -> str:
+    """Return the vendor's page of a built-in rule, "" for none. A workspace's own rules may not send anybody anywhere."""
+    from locum.detect.engine import default_engine
+
+    rule = default_engine().rules.get(rule_id)
+    return rule.url if rule is not None else ""
+
+
 def _rules_left_out(problem: LocumError) -> None:
     """Say in the client's log that scans go on without somebody's rules; `locum.toml` shows the same where it is open."""
     print(f"locum: rules are left out: {problem.explain()}", file=sys.stderr, flush=True)  # noqa: T201 - stdout is the protocol's

@@ -12,7 +12,15 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r".*\.(jsonl|ndjson)", "jsonl"),
     (r".*\.json5", "json5"),
     (r"\.npmrc", "npmrc"),
-    (r"Dockerfile(\..+)?|Containerfile", "dockerfile"),
+    (r"(Dockerfile|Containerfile)(\..+)?|.+\.(dockerfile|containerfile)", "dockerfile"),
+    (r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)", "requirements"),
+    (r"[._]netrc", "netrc"),
+    (r"\.pgpass|pgpass\.conf", "pgpass"),
+    (r"\.?(my|mysql|mariadb)\.(cnf|ini)", "mysql"),
+    (r"\.(pypirc|editorconfig|s3cfg|boto|wgetrc)|credentials|\.?htpasswd.*|pip\.conf|wgetrc", "ini"),
+    (r".*\.(ini|cfg|cnf|conf)", "ini"),
+    (r"\.dockercfg", "json"),
+    (r".*\.(xml|config|pom|csproj|fsproj|vbproj|props|targets|nuspec|plist|xaml|resx)", "xml"),
 )
 
 _BY_LANGUAGE = {
@@ -25,6 +33,7 @@ _BY_LANGUAGE = {
     "env": "dotenv",
     "yaml": "yaml",
     "dockercompose": "yaml",
+    "dockerfile": "dockerfile",
     "github-actions-workflow": "yaml",
     "json": "json",
     "jsonc": "json",
@@ -43,6 +52,19 @@ _BY_LANGUAGE = {
     "scala": "scala",
     "shellscript": "shellscript",
     "swift": "swift",
+    "terraform": "terraform",
+    "terraform-vars": "terraform",
+    "opentofu": "terraform",
+    "opentofu-vars": "terraform",
+    "hcl": "terraform",
+    "packer": "terraform",
+    "ini": "ini",
+    "properties": "properties",
+    "java-properties": "properties",
+    "spring-boot-properties": "properties",
+    "spring-boot-properties-yaml": "yaml",
+    "xml": "xml",
+    "toml": "toml",
 }
 
 _BY_SUFFIX = {
@@ -58,7 +80,8 @@ _BY_SUFFIX = {
     "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
     "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
-    "zsh": "shellscript",
+    "zsh": "shellscript", "hcl": "terraform", "tofu": "terraform",
+    "cfg": "ini", "cnf": "ini", "inf": "ini",
 }  # fmt: skip
 
 # What to write by hand where there is no idiom yet. {name} is the secret's name.
@@ -66,7 +89,6 @@ _BY_HAND = {
     "dart": "Platform.environment['{name}']",
     "elixir": 'System.fetch_env!("{name}")',
     "groovy": 'System.getenv("{name}")',
-    "npmrc": "${{{name}}}",
     "r": 'Sys.getenv("{name}")',
 }
 

@@ -24,7 +24,7 @@ _PLAIN = st.characters(min_codepoint=33, max_codepoint=126)
 _TEXT = st.lists(_HARD | _PLAIN, max_size=12).map("".join)
 _SECRET = st.lists(_HARD | _PLAIN, min_size=6, max_size=24).map("".join)
 _LANGUAGES = ["a.py", "a.js", "a.tsx", ".env", "a.json", ".mcp.json", "a.yml", "compose.yml", "a.go", "a.rs", "a.java", "a.kt", "a.cs",
-              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", ""]  # fmt: skip
+              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", "Dockerfile", "a.tf", "a.tfvars", ""]  # fmt: skip
 
 
 @st.composite
@@ -137,7 +137,7 @@ def test_mcp_servers_are_wrapped_once(args: list[str], secrets: list[str], inden
         text = applied(text, made)
     changed = json.loads(text)["mcpServers"]["one"]
     assert changed["command"] == "locum"
-    assert changed["args"] == ["run", "--", "npx", *args]
+    assert changed["args"] == ["run", "--ttl", "8h", "--", "npx", *args]
     assert changed["env"] == {name: f"locum://{name}" for name in names}
 
 
@@ -212,7 +212,7 @@ def test_no_text_is_too_broken(text: str, data: st.DataObject, path: str):
         assert "tulip" not in made.reason
         return
     changed = applied(text, made)
-    assert "locum" in changed or "environ" in changed or "process.env" in changed or "NAME" in changed
+    assert "locum" in changed or "environ" in changed or "process.env" in changed or "NAME" in changed.upper()
     assert "tulip" not in repr(made)
     assert [edit for edit in made.edits if text[start:end] in edit.new_text] == []
 

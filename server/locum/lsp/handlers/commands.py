@@ -11,11 +11,14 @@ from pygls.uris import to_fs_path
 
 from locum.errors import LocumError, Unavailable, UsageProblem
 from locum.lsp.handlers.documents import look_anew
+from locum.lsp.projects import built_in_page
 from locum.lsp.protocol import LocumServer, guard
 
 MOVE = "locum.moveToVault"
 MOVE_ALL = "locum.moveAllToVault"
 IGNORE = "locum.ignore"
+PLACEHOLDER = "locum.replaceByPlaceholder"
+ROTATE = "locum.rotate"
 TASKS = "locum.tasks"
 RUN_TASK = "locum.runTask"
 LEASES = "locum.leases"
@@ -27,8 +30,16 @@ BROKER_SECONDS = 5.0
 def register(server: LocumServer) -> None:
     """Add the commands."""
     commands = {
-        MOVE: move_one, MOVE_ALL: move_all, IGNORE: ignore, TASKS: tasks, RUN_TASK: run_task, LEASES: leases, REVOKE: revoke,
-    }  # fmt: skip
+        MOVE: move_one,
+        MOVE_ALL: move_all,
+        IGNORE: ignore,
+        PLACEHOLDER: placeholder,
+        ROTATE: rotate,
+        TASKS: tasks,
+        RUN_TASK: run_task,
+        LEASES: leases,
+        REVOKE: revoke,
+    }
     for name, handler in commands.items():
         server.command(name)(handler)
 
@@ -51,7 +62,7 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 @guard
 async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.moveAllToVault [{uri, version}]`, or `[{scope: "workspace"}]`: one edit; what cannot be moved stays."""
+    """`locum.moveAllToVault [{uri, version}]`, or `[{scope: "workspace"}]`: all in one go; what cannot be moved stays."""
     from locum.lsp.moves import move_file
 
     target = _target(arguments)
@@ -91,6 +102,35 @@ async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
         look_anew(ls)
         _say(ls, types.MessageType.Info, "Allowed in locum.toml, [[scan.allow]]. Say there why.")
     return {"applied": True}
+
+
+@guard
+async def placeholder(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.replaceByPlaceholder [{uri, version, fingerprint, occurrence?}]`: the value goes, and is kept nowhere."""
+    from locum.lsp import ignoring
+
+    target = _target(arguments)
+    uri, fingerprint = _text(target, "uri"), _text(target, "fingerprint")
+    failed = await ignoring.put_placeholder(ls, uri, fingerprint, _occurrence(target))
+    if failed:
+        _say(ls, types.MessageType.Warning, f"Not replaced. {failed}")
+        return {"applied": False, "reason": failed}
+    return {"applied": True}
+
+
+@guard
+async def rotate(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.rotate [{rule}]`: open the vendor's page, where a leaked secret is replaced by a new one."""
+    rule = _text(_target(arguments), "rule")
+    page = built_in_page(rule)
+    if not page:
+        raise UsageProblem("command.arguments", "this rule has no page", "locum explain RULE says what to do.")
+    if ls.session.client.shows_documents:
+        result = await ls.window_show_document_async(types.ShowDocumentParams(page, external=True))
+        if result.success:
+            return {"url": page, "opened": True}
+    _say(ls, types.MessageType.Info, f"Rotate it here: {page}")
+    return {"url": page, "opened": False}
 
 
 @guard

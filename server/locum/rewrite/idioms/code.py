@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from locum.rewrite.idioms.code_languages import LANGUAGES, Import, Language, Quote
+from locum.rewrite.idioms.code_imports import add_imports
+from locum.rewrite.idioms.code_languages import LANGUAGES, Encoder, Language, Quote
 from locum.rewrite.idioms.code_lexer import Lexer, Token, blank
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
@@ -61,13 +62,27 @@ class _Literal:
         if self.quote.mixes and re.search(self.quote.mixes, target.raw):
             raise NoSafeEdit("the value is put together from other variables")
         self._check()
-        value = self._value()
+        value, encoder = self._stored(self._value())
         expression = self.language.expression.format(name=target.name)
+        needs = [self.language.needs] if self.language.needs is not None else []
         edits, note = self._changes()
-        edits += self._edits(expression)
-        if self.language.needs is not None:
-            edits += _import(target, self.language.needs)
-        return target.plan(edits, value, expression, note + target.run_note(token.body, token.close))
+        if encoder is not None:
+            expression = encoder.call.format(expression)
+            needs += encoder.needs
+            note += encoder.note
+        expression, imports = add_imports(target, blank(target.text, self.tokens), expression, needs)
+        edits += [*self._edits(expression), *imports]
+        note += target.run_note(token.body, token.close, encodes=encoder is not None)
+        return target.plan(edits, value, expression, note)
+
+    def _stored(self, value: str) -> tuple[str, Encoder | None]:
+        """Return what to store for the value that the program sees, and what makes that of it again in a URL."""
+        part = None if self.whole else self.target.url_part(self.token.body, self.token.close)
+        encoder = self.language.encoder
+        if part is None or encoder is None:
+            return value, None
+        plain = part.decoded(value, encoder.keeps)
+        return (value, None) if plain is None else (plain, encoder)
 
     def _check(self) -> None:
         for never in self.language.never:
@@ -223,25 +238,6 @@ class _Literal:
         if len(rest) == 3 and rest[0] == "x" and int(rest[1:], 16) < 0x80:
             return chr(int(rest[1:], 16))
         raise NoSafeEdit("the secret is spelt with an escape that is not read here: write it plainly first")
-
-
-def _import(target: Target, needs: Import) -> list[Edit]:
-    text, newline = target.text, target.newline
-    if re.search(needs.present, text):
-        return []
-    for pattern in needs.after:
-        matches = list(re.finditer(pattern, text))
-        if not matches:
-            continue
-        at = matches[-1].end()
-        if target.kind != "go":
-            return [Edit(at, at, f"{needs.line}{newline}")]
-        if "(" in matches[0].group():
-            at = matches[0].end()
-            return [Edit(at, at, f"\t{needs.line}{newline}" if text[at - 1 : at] == "\n" else f"{needs.line}; ")]
-        blank = newline if matches[-1].group().startswith("package") else ""
-        return [Edit(at, at, f"{blank}import {needs.line}{newline}")]
-    return [Edit(0, 0, f"{needs.line}{newline}")]
 
 
 def _depth(before: str, text: str, tokens: list[Token], at: int) -> int:

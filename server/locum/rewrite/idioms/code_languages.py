@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from locum.rewrite.urls import UNRESERVED
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -63,6 +65,23 @@ class Import:
     """A pattern that finds it, over the text itself."""
     after: tuple[str, ...]
     """Patterns, over the text itself; behind the last match of the first that matches the line is put, else at the top."""
+    package: str = ""
+    """The word by which the expression calls it, where something else in the text may have that name (Go)."""
+    alias: str = ""
+    """What it is called then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """How the standard library escapes a part of a URL."""
+
+    call: str
+    """{0} is what it escapes."""
+    keeps: str
+    """What it leaves alone besides letters and digits."""
+    needs: tuple[Import, ...] = ()
+    note: str = ""
+    """What it asks of the project, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +101,8 @@ class Language:
     needs: Import | None = None
     adjacent: bool = False
     """Whether neighbouring literals are joined by the compiler."""
+    encoder: Encoder | None = None
+    """None: the standard library has none, and what stands in a URL is stored as it is spelt there."""
 
 
 _C_CHAR = Quote(r"'", "'")
@@ -91,6 +112,23 @@ _CASE = Never(
 )
 _LITERAL_MACRO = r"\b(?:concat|env|option_env|include_str|include_bytes|include|stringify)!\s*[(\[{][^;]*$"
 _DEFAULT = r"\(\s*(?:[^()=;{}]*(?:=[^()=;{}]*)?,)?[^()=;{},]*\w\s+\w+\s*=\s*$"
+
+_GO_IMPORTS = (
+    r"(?m)^import[ \t]*\([ \t]*\r?\n?",
+    r"(?m)^import[ \t]+[^(\r\n]*\r?\n",
+    r"(?m)^package[ \t]+\w+[^\r\n]*\r?\n?",
+)
+_JVM_IMPORTS = (r"(?m)^import[ \t]+[^\r\n]*\r?\n", r"(?m)^package[ \t]+[^\r\n]*\r?\n", r"(?m)^@file:[^\r\n]*\r?\n")
+_URL_ENCODER = Import("import java.net.URLEncoder", r"(?m)^import[ \t]+java\.net\.(?:URLEncoder\b|\*|_)", _JVM_IMPORTS)
+# An encoder for forms writes a blank as `+`, which is a plus in a user name or password; a plus is escaped by then.
+_JVM_ENCODER = Encoder('URLEncoder.encode({0}, "UTF-8").replace("+", "%20")', "-_.*", (_URL_ENCODER,))
+
+
+def _go_import(path: str, alias: str) -> Import:
+    """Return the import of a package of Go's standard library."""
+    present = rf'(?m)^[ \t]*(?:import[ \t]+)?(?:(?P<name>[\w.]+)[ \t]+)?"{path}"[ \t]*;?[ \t]*(?://.*)?\r?$'
+    return Import(f'"{path}"', present, _GO_IMPORTS, path.rpartition("/")[2], alias)
+
 
 LANGUAGES: dict[str, Language] = {
     "go": Language(
@@ -114,14 +152,11 @@ LANGUAGES: dict[str, Language] = {
                 "'const' became 'var'",
             ),
         ),
-        needs=Import(
-            '"os"',
-            r'(?m)^[ \t]*(?:import[ \t]+)?"os"[ \t]*;?[ \t]*(?://.*)?\r?$',
-            (
-                r"(?m)^import[ \t]*\([ \t]*\r?\n?",
-                r"(?m)^import[ \t]+[^(\r\n]*\r?\n",
-                r"(?m)^package[ \t]+\w+[^\r\n]*\r?\n?",
-            ),
+        needs=_go_import("os", "stdos"),
+        encoder=Encoder(
+            'strings.ReplaceAll(url.QueryEscape({0}), "+", "%20")',
+            "-_.~",
+            (_go_import("net/url", "neturl"), _go_import("strings", "stdstrings")),
         ),
     ),
     "rust": Language(
@@ -160,6 +195,19 @@ LANGUAGES: dict[str, Language] = {
             Never("an annotation takes no expression", r"\bdefault\s+$", r"\s*;"),
             _CASE,
         ),
+        encoder=Encoder(
+            'URLEncoder.encode({0}, StandardCharsets.UTF_8).replace("+", "%20")',
+            "-_.*",
+            (
+                Import("import java.net.URLEncoder;", _URL_ENCODER.present, _JVM_IMPORTS),
+                Import(
+                    "import java.nio.charset.StandardCharsets;",
+                    r"(?m)^import[ \t]+java\.nio\.charset\.(?:StandardCharsets|\*)",
+                    _JVM_IMPORTS,
+                ),
+            ),
+            "This needs Java 10 or newer. ",
+        ),
     ),
     "kotlin": Language(
         'System.getenv("{name}")',
@@ -174,6 +222,7 @@ LANGUAGES: dict[str, Language] = {
         changes=(
             Change(r"\b(?P<old>const\s+)val\s+\w+(?:\s*:\s*String)?\s*=[^\n;]*$", "", "'const val' became 'val'"),
         ),
+        encoder=_JVM_ENCODER,
     ),
     "csharp": Language(
         'System.Environment.GetEnvironmentVariable("{name}")',
@@ -202,6 +251,7 @@ LANGUAGES: dict[str, Language] = {
             ),
             Change(r"(?:^|[\n;{])\s*(?P<old>const\s+)string\s+\w+\s*=[^;]*$", "", "'const' is gone"),
         ),
+        encoder=Encoder("System.Uri.EscapeDataString({0})", UNRESERVED),
     ),
     "ruby": Language(
         'ENV.fetch("{name}")',
@@ -217,6 +267,20 @@ LANGUAGES: dict[str, Language] = {
         block_comments=(("\n=begin", "\n=end"),),
         never=(Never("it is a key of a hash", "", r":(?!:)"),),
         adjacent=True,
+        encoder=Encoder(  # URI.encode_uri_component came with Ruby 3.2; this is older and does the same
+            "ERB::Util.url_encode({0})",
+            UNRESERVED,
+            (
+                Import(
+                    "require 'erb'",
+                    r"""(?m)^[ \t]*require[ \t(]+['"]erb['"]""",
+                    (
+                        r"""(?m)^require(?:_relative)?[ \t]+['"][^\r\n]*\r?\n""",
+                        r"\A(?:#[^\r\n]*\r?\n)+(?:[ \t]*\r?\n)?",
+                    ),
+                ),
+            ),
+        ),
     ),
     "php": Language(
         "getenv('{name}')",
@@ -242,6 +306,7 @@ LANGUAGES: dict[str, Language] = {
             ),
             Never("an attribute takes no call", r"#\[[^\]]*$"),
         ),
+        encoder=Encoder("rawurlencode({0})", UNRESERVED),
     ),
     "swift": Language(
         'ProcessInfo.processInfo.environment["{name}"]!',
@@ -262,6 +327,10 @@ LANGUAGES: dict[str, Language] = {
             "import Foundation",
             r"(?m)^[ \t]*import[ \t]+(?:Foundation|UIKit|AppKit|SwiftUI)\b",
             (r"(?m)^[ \t]*import[ \t]+[^\r\n]*\r?\n",),
+        ),
+        encoder=Encoder(
+            '{0}.addingPercentEncoding(withAllowedCharacters: CharacterSet(charactersIn: "-._~").union(.alphanumerics))!',
+            UNRESERVED,
         ),
     ),
     "c": Language(
@@ -321,6 +390,7 @@ LANGUAGES: dict[str, Language] = {
             Never("an annotation takes no expression", _ANNOTATION),
             Never("a 'case' takes no expression", r"\bcase\s[^=\n]*$"),
         ),
+        encoder=_JVM_ENCODER,
     ),
     "perl": Language(
         "$ENV{{{name}}}",
@@ -364,5 +434,6 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no expression", r"\[[\w.]+\([^()]*$"),
             Never("it is a key of a hash table", r"[@{;\n]\s*$", r"\s*=[^=]"),
         ),
+        encoder=Encoder("[uri]::EscapeDataString({0})", UNRESERVED),
     ),
 }

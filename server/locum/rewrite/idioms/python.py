@@ -11,14 +11,17 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from locum.rewrite.idioms.python_imports import Access, access, nodes_around, parse, readable_head
+from locum.rewrite.idioms.python_imports import Access, access, nodes_around, parse, quoting, readable_head
 from locum.rewrite.idioms.python_lexer import Token, tokens, units
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
+from locum.rewrite.urls import UNRESERVED
 from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 
 _MAGIC = re.compile(r"^[%!]", re.MULTILINE)
+_SAFE = frozenset("!$&()*+,;=:")
+"""What may stand in a user name or password as it is (RFC 3986), but for the quote that a string may be in."""
 _OTHER_QUOTE = {'"': "'", "'": '"'}
 
 
@@ -40,11 +43,24 @@ def rewrite(target: Target) -> Plan:
     tree, _ = parse(code)
     if tree is not None:
         _check_context(tree, source, token)
-    reach = access(source, tree or readable_head(SourceText(code)), token.start, target.newline)
-    made = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after)).plan()
+    head = tree or readable_head(SourceText(code))
+    reach = access(source, head, token.start, target.newline)
+    literal = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after))
+    if literal.encodes:
+        literal.quote, added = quoting(source, head, token.start, target.newline)
+        literal.reach = Access(reach.environ, reach.environb, _joined(reach.edits, added, target.newline))
+    made = literal.plan()
     if tree is not None and parse(_python_of(target, apply_edits(target.text, made.edits)))[0] is None:
         raise NoSafeEdit("the text would not parse afterwards")
     return made
+
+
+def _joined(first: tuple[Edit, ...], second: tuple[Edit, ...], newline: str) -> tuple[Edit, ...]:
+    """Make one edit of two imports that go to the same place."""
+    if not (first and second and first[0].start == second[0].start):
+        return (*first, *second)
+    text = first[0].new_text.rstrip("\r\n") + newline + second[0].new_text.lstrip("\r\n")
+    return (Edit(first[0].start, first[0].end, text),)
 
 
 def _python_of(target: Target, text: str) -> str:
@@ -63,6 +79,34 @@ class _Literal:
         """Whether it stands in a row of literals, which Python joins."""
         self.raw = token.has("r")
         self.value = self._value()
+        self.safe = ""
+        """What `quote` leaves alone besides what needs no escape."""
+        self.encodes = self._is_encoded()
+        self.quote = ""
+        """How `urllib.parse.quote` is called, when it encodes."""
+
+    def _is_encoded(self) -> bool:
+        """Store what the URL around the secret means, not how it spells it."""
+        part = self.target.url_part(*self.token.body)
+        try:
+            spelt = self.value.decode()
+        except UnicodeDecodeError:
+            return False
+        if part is None:
+            return False
+        self.safe = "".join(sorted(set(spelt) & _SAFE)) if part.kind == "userinfo" else ""
+        plain = part.decoded(spelt, UNRESERVED + self.safe)
+        if plain is None:
+            return False
+        self.value = plain.encode()
+        return True
+
+    def _expression(self, quote: str) -> str:
+        """Return what reads the value, with this quote around its strings."""
+        read = f'{self.reach.environ}["{self.target.name}"]'
+        if self.encodes:
+            read = f'{self.quote}({read}, safe="{self.safe}")'
+        return read.replace('"', quote)
 
     def plan(self) -> Plan:
         token = self.token
@@ -71,19 +115,18 @@ class _Literal:
         if token.has("b"):
             edits, idiom = self._bytes()
         elif self.target.covers(*token.body) and not self.joined:
-            idiom = f'{self.reach.environ}["{self.target.name}"]'
+            idiom = self._expression('"')
             edits = (self._replace(idiom),)
         else:
             edits, idiom = self._field()
         edits = (*edits, *self.reach.edits)
-        return self.target.plan(edits, self.value, idiom, self.target.run_note(*token.body))
+        note = self.target.run_note(*token.body, encodes=self.encodes)
+        return self.target.plan(edits, self.value, idiom, note)
 
     def _field(self) -> tuple[tuple[Edit, ...], str]:
         """Make the literal an f-string, or use that it is one, with edits that leave the rest untouched."""
         token, target = self.token, self.target
-        inner = _OTHER_QUOTE[token.quote[0]]
-        environ = self.reach.environ.replace('"', inner)  # Python 3.11: no outer quote inside of a field
-        idiom = f"{{{environ}[{inner}{target.name}{inner}]}}"
+        idiom = f"{{{self._expression(_OTHER_QUOTE[token.quote[0]])}}}"  # Python 3.11: no outer quote inside of a field
         edits = [Edit(target.start, target.end, idiom)]
         if not token.has("f"):
             edits += self._braces()
@@ -110,7 +153,7 @@ class _Literal:
             raise NoSafeEdit("it is a part of several bytes literals in a row: join them first")
         try:
             self.value.decode()
-            idiom = f'{self.reach.environ}["{target.name}"].encode()'
+            idiom = self._expression('"') + ".encode()"
         except UnicodeDecodeError:
             idiom = f'{self.reach.environb}[b"{target.name}"]'
         if target.covers(*token.body):

@@ -21,6 +21,8 @@ _BLOCK = re.compile(r"[|>](?P<marks>[1-9+-]{0,2})[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z
 _INDICATOR = re.compile(r"[-?:](?=\s|\Z)|[,\[\]{}]")
 _MARKER = re.compile(r"(?:---|\.\.\.)(?=\s|\Z)|%[^\r\n]*")
 _END = re.compile(r"\r\n|\n|\r")
+_NEXT_LINE = re.compile(r"[ \t]*(?:\r\n|\n|\r)(?:[ \t]*(?:\r\n|\n|\r))*(?P<space> *)(?P<line>[^\r\n]*)")
+_BEGINS = re.compile(r"- |[^\s'\"][^:]*:(\s|$)|[\]},]|#")
 _KEY = re.compile(r"[ \t]*:(?:\s|\Z)")
 _KEY_FLOW = re.compile(r"[ \t]*:")
 
@@ -50,6 +52,16 @@ class Piece:
 def pieces(text: str) -> Iterator[Piece]:
     """Yield every scalar and comment in order."""
     return _Scanner(text).run()
+
+
+def goes_on(text: str, piece: Piece) -> bool:
+    """Say whether a plain scalar has more lines: the next one is deeper and begins nothing of its own."""
+    if piece.kind != "plain" or piece.is_key:
+        return False
+    match = _NEXT_LINE.match(text, piece.end)
+    if match is None or not match["line"].strip():
+        return False
+    return len(match["space"]) > piece.indent and not _BEGINS.match(match["line"])
 
 
 class _Scanner:
