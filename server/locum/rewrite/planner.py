@@ -37,6 +37,7 @@ _IDIOMS = {
     "kotlin": "locum.rewrite.idioms.code",
     "lua": "locum.rewrite.idioms.code",
     "perl": "locum.rewrite.idioms.code",
+    "notebook": "locum.rewrite.idioms.notebook",
     "php": "locum.rewrite.idioms.code",
     "powershell": "locum.rewrite.idioms.code",
     "python": "locum.rewrite.idioms.python",
