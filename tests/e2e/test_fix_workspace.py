@@ -49,9 +49,17 @@ class Fixed:
 
 
 @pytest.fixture(scope="module")
-def by_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixed]:
+def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Give what the programs print as long as their secrets stand in them."""
+    home = _home(tmp_path_factory.mktemp("before"))
+    yield programs.plainly(home, build(home.project))
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def by_command(tmp_path_factory: pytest.TempPathFactory, before: dict[str, str]) -> Iterator[Fixed]:
     """Give a workspace that `locum fix --all` has fixed."""
-    fixed = _made(tmp_path_factory.mktemp("command"))
+    fixed = _made(tmp_path_factory.mktemp("command"), before)
     done = fixed.home.run("fix", "--all", check=None)
     fixed.said = done.stdout + done.stderr
     yield fixed
@@ -59,9 +67,9 @@ def by_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixed]:
 
 
 @pytest.fixture(scope="module")
-def by_editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixed]:
+def by_editor(tmp_path_factory: pytest.TempPathFactory, before: dict[str, str]) -> Iterator[Fixed]:
     """Give a workspace that the editor's command has fixed, with every other file open there and saved afterwards."""
-    fixed = _made(tmp_path_factory.mktemp("editor"))
+    fixed = _made(tmp_path_factory.mktemp("editor"), before)
     client = Client(fixed.home, PULL)
     client.answers["window/showMessageRequest"] = lambda params: params["actions"][0]
     paths = list(fixed.workspace.encodings)[::EVERY_OTHER]
@@ -87,15 +95,20 @@ def by_editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixed]:
 _LANGUAGES = {".py": "python", ".js": "javascript", ".ts": "typescript", ".json": "json", ".yml": "yaml", ".go": "go"}
 
 
-def _made(base: Path) -> Fixed:
+def _home(base: Path) -> Home:
     home = Home(base)
     (base / "built").mkdir()
-    home.init()
     programs.locum_on_path(home)
-    workspace = build(home.project)
+    return home
+
+
+def _made(base: Path, before: dict[str, str]) -> Fixed:
+    home = _home(base)
+    home.init()
+    workspace = build(home.project)  # with the same values as `before`'s
     (home.project / ".git").mkdir()  # a repository's root is a project's
     modes = {path: stat.S_IMODE((home.project / path).stat().st_mode) for path in workspace.written}
-    return Fixed(home, workspace, modes, programs.plainly(home, workspace), "")
+    return Fixed(home, workspace, modes, before, "")
 
 
 @pytest.fixture(params=["by_command", "by_editor"])

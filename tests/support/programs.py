@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+from locum.broker.approval import MAX_OPEN
 from locum.broker.wire import MAX_GRANTS
 from support.bed import missing, need_bed
 from support.fixture_workspace import Program, Workspace
@@ -18,6 +22,7 @@ from support.home import Home
 
 PATH = f"/usr/bin{os.pathsep}{os.environ['PATH']}"
 """Debian's toolchains first: a launcher that stands in front of them may have none for this user."""
+_AT_ONCE = MAX_OPEN
 _MCP_CLIENT = Path(__file__).with_name("mcp_client.py")
 
 
@@ -47,31 +52,37 @@ def under_locum(home: Home, workspace: Workspace, names: Collection[str]) -> dic
 
     Those that read their environment are run by a shell, as many after one yes as a lease may name secrets for.
     """
-    printed: dict[str, str] = {}
     texts = workspace.texts()
-    waiting: list[Program] = []
-    wanted: set[str] = set()
+    batches: list[tuple[list[Program], set[str]]] = []
+    jobs: list[Callable[[], dict[str, str]]] = []
     for program in workspace.programs:
         if _is_mcp(program):
-            printed[program.title] = _approved(home, workspace, _command(program.commands[0]))
+            jobs.append(partial(_alone, home, workspace, program, []))
         elif program.run_options:
-            command = home.command("run", *program.run_options, "--", *_command(program.commands[0]))
-            printed[program.title] = _approved(home, workspace, command)
+            jobs.append(partial(_alone, home, workspace, program, home.command("run", *program.run_options, "--")))
         else:
             its = set(re.findall(r"\w+", texts[program.title])) & set(names)
-            if len(wanted | its) > MAX_GRANTS:
-                printed |= _by_shell(home, workspace, waiting, wanted)
-                waiting, wanted = [], set()
-            waiting.append(program)
-            wanted |= its
-    return printed | _by_shell(home, workspace, waiting, wanted)
+            if not batches or len(batches[-1][1] | its) > MAX_GRANTS:
+                batches.append(([], set()))
+            batches[-1][0].append(program)
+            batches[-1][1].update(its)
+    jobs += [partial(_by_shell, home, workspace, *batch) for batch in batches]
+    printed: dict[str, str] = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # several tasks may wait for a person, each on its own terminal
+        for done in [pool.submit(job) for job in jobs]:
+            printed |= done.result()
+    return printed
+
+
+def _alone(home: Home, workspace: Workspace, program: Program, launcher: Sequence[str]) -> dict[str, str]:
+    return {program.title: _approved(home, workspace, [*launcher, *_command(program.commands[0])])}
 
 
 def _by_shell(home: Home, workspace: Workspace, them: Iterable[Program], names: Iterable[str]) -> dict[str, str]:
     script = [f"PATH={shlex.quote(PATH)}", f"export GO111MODULE=off GOCACHE={shlex.quote(_go_cache(home))}"]
     for program in them:
         script += [f"echo '=== {program.title}'", " && ".join(shlex.join(_command(step)) for step in program.commands)]
-    path = home.path / "programs.sh"
+    path = home.path / f"programs-{secrets.token_hex(4)}.sh"
     path.write_text("\n".join(script) + "\n")
     options = [option for name in sorted(names) for option in ("--secret", name)]
     shown = _approved(home, workspace, home.command("run", *options, "--", "sh", os.fspath(path)))

@@ -162,7 +162,7 @@ ROWS = [
     Row("k8s/secret.yaml", (Form("apiVersion: v1\nkind: Secret\nstringData:\n  key: '@@'\n", doubled("'")),), "# ", lambda text: yaml.safe_load(text)["stringData"]["key"]),
     Row(".github/workflows/ci.yml", (Form("on: push\njobs:\n  a:\n    env:\n      KEY: '@@'\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["jobs"]["a"]["env"]["KEY"]),
     Row(".gitlab-ci.yml", (Form("variables:\n  KEY: '@@'\na:\n  script: [b]\n", doubled("'"), never="$"),), "# ", lambda text: yaml.safe_load(text)["variables"]["KEY"]),
-    Row(".vscode/tasks.json", (Form('{"tasks": [{"label": "a", "command": "b", "options": {"env": {"KEY": "@@"}}}]}\n', in_json, never="$"),), ""),
+    Row(".vscode/tasks.json", (Form('{"tasks": [{"label": "a", "type": "shell", "command": "b", "options": {"env": {"KEY": "@@"}}}]}\n', in_json, never="$"),), ""),
     Row(".codex/config.toml", (Form('[mcp_servers.a]\ncommand = "b"\n\n[mcp_servers.a.env]\nKEY = "@@"\n', in_toml, never="$"),), "# ", extras=('command = "b"',)),
     Row("a.ipynb", (Form('{"cells": [{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": null, "source": ["key = \\"@@\\"\\n"]}], "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}\n', in_notebook),), ""),
 ]  # fmt: skip
