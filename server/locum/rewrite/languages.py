@@ -84,6 +84,13 @@ _BY_SUFFIX = {
     "cfg": "ini", "cnf": "ini", "inf": "ini",
 }  # fmt: skip
 
+_SHEBANG = re.compile(r"#![^\r\n]*?\b(python|node|deno|bun|bash|dash|ksh|zsh|sh|ruby|perl|php|lua|pwsh)[\d.]*(?:\s|$)")
+_BY_INTERPRETER = {
+    "bash": "shellscript", "bun": "typescript", "dash": "shellscript", "deno": "typescript", "ksh": "shellscript",
+    "lua": "lua", "node": "javascript", "perl": "perl", "php": "php", "pwsh": "powershell", "python": "python",
+    "ruby": "ruby", "sh": "shellscript", "zsh": "shellscript",
+}  # fmt: skip
+
 # What to write by hand where there is no idiom yet. {name} is the secret's name.
 _BY_HAND = {
     "dart": "Platform.environment['{name}']",
@@ -102,6 +109,12 @@ def kind_of(path: str, language: str) -> str:
             return cell if cell and cell != "json" else kind  # an editor opens a notebook's cells as texts
     by_suffix = _BY_SUFFIX.get(name.rpartition(".")[2].lower(), "") if "." in name else ""
     return _BY_LANGUAGE.get(language) or by_suffix or language
+
+
+def kind_of_script(text: str) -> str:
+    """Return the idiom's key for a text that names its interpreter in its first line, "" for one that does not."""
+    match = _SHEBANG.match(text)
+    return _BY_INTERPRETER.get(match[1], "") if match else ""
 
 
 def refusal_for(kind: str, name: str) -> str:

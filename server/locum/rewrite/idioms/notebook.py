@@ -1,125 +1,97 @@
-"""Notebook files: the code of a cell is rewritten as that of any program; texts and outputs get the reference.
+"""Jupyter notebooks as files (nbformat 4): a code cell is fixed as the program that it is, and written back as JSON.
 
-Format: nbformat 4, in which a text is a string or a list of its lines. An editor that opens a notebook sends its cells as texts
-of their own, which never come here.
+An editor opens cells as texts of their own; this is for the file as it lies on the disk.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from locum.rewrite.idioms import python
 from locum.rewrite.idioms.json_reader import JsonProblem, Node, decode, member, read, way_to
+from locum.rewrite.languages import kind_of
 from locum.rewrite.plan import Plan
+from locum.rewrite.registry import idiom_for
 from locum.rewrite.target import NoSafeEdit, Target
-from locum.text.edits import Edit, apply_edits
+from locum.text.edits import Edit
 
-_UNIT = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|[^\\]", re.DOTALL)
-_PYTHON = {"python", "ipython", "python3"}
+_UNIT = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_PROSE = {"outputs": "saved output", "markdown": "text cell", "raw": "text cell"}
+_LANGUAGE = (("kernelspec", "language"), ("language_info", "name"))
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A cell's source, and where each of its characters stands in the file."""
+
+    text: str = ""
+    starts: list[int] = field(default_factory=list[int])
+    ends: list[int] = field(default_factory=list[int])
+
+    def add(self, raw: str, node: Node) -> None:
+        """Add one JSON string."""
+        for match in _UNIT.finditer(raw, node.start + 1, node.end - 1):
+            self.text += cast("str", json.loads(f'"{match.group()}"', strict=False))
+            self.starts.append(match.start())
+            self.ends.append(match.end())
+
+    def outside(self, edit: Edit) -> Edit:
+        """Return an edit of the cell as one of the file."""
+        if edit.start == edit.end:
+            at = self.starts[edit.start] if edit.start < len(self.starts) else self.ends[-1]
+            start = end = at
+        else:
+            start, end = self.starts[edit.start], self.ends[edit.end - 1]
+        return Edit(start, end, json.dumps(edit.new_text, ensure_ascii=False)[1:-1])
 
 
 def rewrite(target: Target) -> Plan:
-    """Replace the secret in a cell, or in what it printed."""
-    if not target.text.lstrip("\ufeff \t\r\n").startswith("{"):
-        raise NoSafeEdit("only cells with code are rewritten here")
+    """Fix the cell that holds the secret."""
     try:
         root = read(target.text)
         way = list(way_to(target.text, root, target.start, target.end))
         keys = [key for key, _ in way]
-        if keys[:1] != ["cells"] or len(keys) < 3:
-            raise NoSafeEdit("the secret is not in a cell")
-        if keys[-1:] and isinstance(keys[-1], int) and way[-1][1].kind == "string":
-            way.pop()  # a line of a text that is a list
-        keys = [key for key, _ in way]
-        text = _Text(target.text, way[-1][1])
-        inner = text.target(target)
-        if keys[2] == "source" and _word(target.text, way[1][1], "cell_type") == "code":
-            if _language(target.text, root) not in _PYTHON:
-                raise NoSafeEdit("of notebooks only cells in Python are rewritten")
-            made = python.rewrite(inner)
-        else:
-            made = inner.as_prose("text" if keys[2] == "source" else "cell's output")
-        edits = text.edits(made.edits)
-        if text.again(apply_edits(target.text, edits), keys) != apply_edits(text.decoded, made.edits):
-            raise NoSafeEdit("the edit does not fit the way in which this cell is written")
+        if len(keys) < 3 or keys[0] != "cells":
+            raise NoSafeEdit("it stands outside of the notebook's cells")
+        return _in_cell(target, root, way[1][1], str(keys[2]))
     except JsonProblem:
-        raise NoSafeEdit("the file is no valid notebook") from None
-    return Plan(made.name, edits, made.value, made.idiom, made.note)
+        raise NoSafeEdit("the notebook is no valid JSON: mend that first") from None
 
 
-class _Text:
-    """A text in a notebook: what it says, and where each character of it is spelt."""
-
-    def __init__(self, text: str, node: Node) -> None:
-        self._text = text
-        self._strings = [item for item in node.items if item.kind == "string"] if node.kind == "array" else [node]
-        if not self._strings or any(item.kind != "string" for item in self._strings):
-            raise NoSafeEdit("the secret is not in the text of a cell")
-        self._listed = node.kind == "array"
-        self._spans = [
-            match.span()
-            for item in self._strings
-            for match in _UNIT.finditer(text, item.start + 1, item.end - 1)
-        ]  # fmt: skip
-        self.decoded = "".join(decode(text, item) for item in self._strings)
-        if len(self._spans) != len(self.decoded):
-            raise NoSafeEdit("the cell is spelt with escapes that are not read here")
-
-    def target(self, target: Target) -> Target:
-        """Return the target as it is in the text. Raises NoSafeEdit when its edges are not edges of characters."""
-        starts = {start: index for index, (start, _) in enumerate(self._spans)}
-        ends = {end: index for index, (_, end) in enumerate(self._spans)}
-        if target.start not in starts or target.end not in ends:
-            raise NoSafeEdit("the secret begins or ends inside of an escape")
-        start, end = starts[target.start], ends[target.end] + 1
-        return Target(self.decoded, start, end, target.name, target.path, "python")
-
-    def edits(self, edits: Sequence[Edit]) -> tuple[Edit, ...]:
-        """Return edits of the text as edits of the file."""
-        return tuple(sorted(self._edit(edit) for edit in edits))
-
-    def again(self, text: str, keys: Sequence[str | int]) -> str:
-        """Return what the text says in the changed file. Raises JsonProblem."""
-        node = read(text)
-        for key in keys:
-            found = member(text, node, key) if isinstance(key, str) else None
-            node = found[1] if found is not None else node.items[int(key)]
-        return "".join(decode(text, item) for item in (node.items if node.kind == "array" else (node,)))
-
-    def _edit(self, edit: Edit) -> Edit:
-        spelt = json.dumps(edit.new_text, ensure_ascii=False)[1:-1]
-        if edit.start < edit.end:
-            return Edit(self._spans[edit.start][0], self._spans[edit.end - 1][1], spelt)
-        if edit.start == len(self._spans):
-            return Edit(self._strings[-1].end - 1, self._strings[-1].end - 1, spelt)
-        at = self._spans[edit.start][0]
-        for index, item in enumerate(self._strings):
-            if self._listed and at == item.start + 1 and edit.new_text.endswith("\n"):
-                lines = (json.dumps(line, ensure_ascii=False) for line in edit.new_text.splitlines(keepends=True))
-                between = "," + self._blank(index)
-                return Edit(item.start, item.start, between.join((*lines, "")))
-        return Edit(at, at, spelt)
-
-    def _blank(self, index: int) -> str:
-        """Return what stands between two lines of this list, after the comma."""
-        start = self._strings[index].start
-        before = self._text[:start]
-        return before[len(before.rstrip()) :]
-
-
-def _word(text: str, node: Node, key: str) -> str:
-    found = member(text, node, key) if node.kind == "object" else None
-    return decode(text, found[1]) if found is not None and found[1].kind == "string" else ""
+def _in_cell(target: Target, root: Node, cell: Node, part: str) -> Plan:
+    found = member(target.text, cell, "cell_type")
+    kind = decode(target.text, found[1]) if found and found[1].kind == "string" else ""
+    prose = _PROSE.get(part) or (_PROSE.get(kind) if part == "source" else None)
+    if prose is not None:
+        return target.as_prose(prose)
+    source = member(target.text, cell, "source")
+    if part != "source" or kind != "code" or source is None:
+        raise NoSafeEdit("it stands in a part of the notebook that is no code")
+    text = _Cell()
+    for node in source[1].items if source[1].kind == "array" else (source[1],):
+        if node.kind != "string":
+            raise NoSafeEdit("the cell's source is no text")
+        text.add(target.text, node)
+    try:
+        start, end = text.starts.index(target.start), text.ends.index(target.end) + 1
+    except ValueError:
+        raise NoSafeEdit("the secret begins or ends inside of an escape") from None
+    language = kind_of("", _language(target.text, root))
+    idiom = idiom_for(language)
+    if idiom is None:
+        raise NoSafeEdit(f"there is no edit for cells in {language!r} yet")
+    made = idiom(replace(target, text=text.text, start=start, end=end, kind=language))
+    return replace(made, edits=tuple(text.outside(edit) for edit in made.edits))
 
 
 def _language(text: str, root: Node) -> str:
-    """Return what the notebook's kernel speaks; one that does not say is Python's, as most are."""
-    metadata = member(text, root, "metadata")
-    for part, key in (("language_info", "name"), ("kernelspec", "language")):
-        found = member(text, metadata[1], part) if metadata is not None and metadata[1].kind == "object" else None
-        word = _word(text, found[1], key) if found is not None else ""
-        if word:
-            return word.lower()
+    """Return the language of the notebook's kernel; Python where none is said."""
+    about = member(text, root, "metadata")
+    for outer, inner in _LANGUAGE:
+        part = member(text, about[1], outer) if about else None
+        name = member(text, part[1], inner) if part else None
+        if name and name[1].kind == "string":
+            return decode(text, name[1]).lower()
     return "python"
