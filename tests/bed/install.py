@@ -51,12 +51,14 @@ DEBIAN = {  # program: the Debian package that has it
     "gcc": "gcc",
     "go": "golang-go",
     "javac": "default-jdk-headless",
+    "kotlinc": "kotlin",
     "lua5.4": "lua5.4",
     "mcs": "mono-mcs",
     "mono": "mono-runtime",
     "php": "php-cli",
     "ruby": "ruby",
     "rustc": "rustc",
+    "scalac": "scala",
 }
 
 

@@ -175,9 +175,9 @@ class _Literal:
 
     def _inside(self, expression: str) -> list[Edit]:
         target, token, quote = self.target, self.token, self.quote
-        if target.kind == "perl" and re.match(r"[\[{]|->[\[{]", target.text[target.end : token.close]):
-            expression = f"@{{[ {expression} ]}}"  # what follows would be taken for a subscript
         edits = [Edit(target.start, target.end, quote.inside.format(expression))]
+        if target.kind == "perl" and re.match(r"[\[{]|->[\[{]", target.text[target.end : token.close]):
+            edits.append(Edit(target.end, target.end, "\\"))  # it would be taken for a subscript
         if quote.becomes:
             if re.search(r"\\|#[{$@]", target.text[token.body : token.close]):
                 raise NoSafeEdit(
