@@ -104,6 +104,8 @@ class Form:
     spell: Spell = as_it_is
     never: str = ""
     not_first: str = ""
+    lines: str = ""
+    """What a line end in the value is to the program, where one may stand there: "\\n", or "as written"."""
 
 
 @dataclass(frozen=True)
@@ -125,24 +127,24 @@ def code(path: str, *forms: Form, comment: str = "// ", head: str = "", read: Re
 
 
 ROWS = [
-    code("a.py", Form('key = "@@"\nprint(key)\n', escaped('"', "\\x{:02x}")), Form("f(a, key='@@')\n", escaped("'", "\\u{:04x}")), Form('key = r"@@"\n', never='"\\'), Form('key = """@@"""\n', escaped('"')), comment="# "),
-    code("a.js", Form('const key = "@@";\n', escaped('"', "\\x{:02x}")), Form("f({ key: '@@' });\n", escaped("'", "\\u{:04x}")), Form("const key = `@@`;\n", escaped("`$", "\\u{{{:x}}}"))),
+    code("a.py", Form("key = '''@@'''\n", escaped("'"), lines="\n"), Form('key = "@@"\nprint(key)\n', escaped('"', "\\x{:02x}")), Form("f(a, key='@@')\n", escaped("'", "\\u{:04x}")), Form('key = r"@@"\n', never='"\\'), Form('key = """@@"""\n', escaped('"')), comment="# "),
+    code("a.js", Form("const key = `@@`;\n", escaped("`$"), lines="\n"), Form('const key = "@@";\n', escaped('"', "\\x{:02x}")), Form("f({ key: '@@' });\n", escaped("'", "\\u{:04x}")), Form("const key = `@@`;\n", escaped("`$", "\\u{{{:x}}}"))),
     code("a.tsx", Form('const key: string = "@@";\n', _QUOTED)),
-    code("a.go", Form('var key = "@@"\n', escaped('"', "\\u{:04x}")), Form("var key = `@@`\n", never="`"), head="package main\n\n"),
-    code("a.rs", Form('    let key = "@@";\n', escaped('"', "\\u{{{:x}}}")), Form('    let key = r##"@@"##;\n', never='"'), Form('    show("@@");\n', _QUOTED), head="fn main() {\n"),
+    code("a.go", Form("var key = `@@`\n", never="`", lines="\n"), Form('var key = "@@"\n', escaped('"', "\\u{:04x}")), Form("var key = `@@`\n", never="`"), head="package main\n\n"),
+    code("a.rs", Form('    let key = r"@@";\n', never='"', lines="\n"), Form('    let key = "@@";\n', escaped('"', "\\u{{{:x}}}")), Form('    let key = r##"@@"##;\n', never='"'), Form('    show("@@");\n', _QUOTED), head="fn main() {\n"),
     code("A.java", Form('    String key = "@@";\n', escaped('"')), head="class A {\n"),
     code("a.kt", Form('val key = "@@"\n', escaped('"$', "\\u{:04x}"))),
-    code("a.cs", Form('    string key = "@@";\n', escaped('"', "\\u{:04x}")), Form('    string key = @"@@";\n', doubled('"')), head="using System;\nclass A {\n"),
-    code("a.rb", Form('key = "@@"\n', escaped('"#')), Form("key = '@@'\n", escaped("'")), comment="# "),
-    code("a.php", Form('$key = "@@";\n', escaped('"$', "\\x{:02x}"), never="{"), Form("$key = '@@';\n", escaped("'")), head="<?php\n"),
+    code("a.cs", Form('    string key = @"@@";\n', doubled('"'), lines="as written"), Form('    string key = "@@";\n', escaped('"', "\\u{:04x}")), Form('    string key = @"@@";\n', doubled('"')), head="using System;\nclass A {\n"),
+    code("a.rb", Form('key = "@@"\n', escaped('"#'), lines="\n"), Form('key = "@@"\n', escaped('"#')), Form("key = '@@'\n", escaped("'")), comment="# "),
+    code("a.php", Form("$key = '@@';\n", escaped("'"), lines="as written"), Form('$key = "@@";\n', escaped('"$', "\\x{:02x}"), never="{"), Form("$key = '@@';\n", escaped("'")), head="<?php\n"),
     code("a.swift", Form('let key = "@@"\n', escaped('"', "\\u{{{:x}}}"))),
     code("a.c", Form('    const char *key = "@@";\n', escaped('"'), never="?"), head="void f(void) {\n"),
-    code("a.cpp", Form('    std::string key = "@@";\n', escaped('"'), never="?"), head="void f() {\n"),
-    code("a.pl", Form('my $key = "@@";\n', escaped('"$@')), Form("my $key = '@@';\n", escaped("'")), comment="# "),
-    code("a.lua", Form('local key = "@@"\n', escaped('"')), Form("local key = '@@'\n", escaped("'")), comment="-- "),
+    code("a.cpp", Form('    const char *key = R"(@@)";\n', never=')"', lines="\n"), Form('    std::string key = "@@";\n', escaped('"'), never="?"), head="void f() {\n"),
+    code("a.pl", Form("my $key = '@@';\n", escaped("'"), lines="\n"), Form('my $key = "@@";\n', escaped('"$@')), Form("my $key = '@@';\n", escaped("'")), comment="# "),
+    code("a.lua", Form("local key = [[@@]]\n", never="[]", lines="\n"), Form('local key = "@@"\n', escaped('"')), Form("local key = '@@'\n", escaped("'")), comment="-- "),
     code("a.scala", Form('val key = "@@"\n', escaped('"', "\\u{:04x}"))),
-    code("a.sh", Form("key='@@'\n", lambda _, value: value.replace("'", "'\\''"), never="'"), Form('key="@@"\n', escaped('"$`')), comment="# "),
-    code("a.ps1", Form("$key = '@@'\n", doubled("'")), Form('$key = "@@"\n', escaped('"$', before="`")), comment="# "),
+    code("a.sh", Form('key="@@"\n', escaped('"$`'), lines="as written"), Form("key='@@'\n", lambda _, value: value.replace("'", "'\\''"), never="'"), Form('key="@@"\n', escaped('"$`')), comment="# "),
+    code("a.ps1", Form("$key = '@@'\n", doubled("'")), Form('$key = "@@"\n', never='"$`'), comment="# "),
     Row(".env", (Form("KEY=@@\n", never="\\ '\"`#$"), Form("KEY='@@'\n", never="'\\"), Form("export KEY='@@'\n", never="'\\")), "# ", lambda text: dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)["KEY"]),
     Row("a.json", (Form('{"a": ["é", null],\n "key": "@@"}\n', in_json),), "", lambda text: json.loads(text)["key"]),
     Row("a.jsonc", (Form('{\n  "key": "@@" // ✓\n}\n', in_json),)),
@@ -196,6 +198,9 @@ def cases(draw: st.DrawFn, row: Row) -> Case:
         draw(st.sampled_from(_ENDS if row.path in _OLD_ENDS else _ENDS[:3])),
     )
     spelt = form.spell(draw, value)
+    if form.lines:
+        more = draw(st.sampled_from(["tulip", "  tulip", "\ttulip"]))
+        spelt, value = f"{spelt}{end}{more}", f"{value}{end if form.lines == 'as written' else form.lines}{more}"
     above, below = draw(_NOISE), draw(_NOISE)
     if row.path.endswith((".yml", ".yaml")):  # a line end for YAML 1.1, none for 1.2
         above, below = above.replace("\u2028", ""), below.replace("\u2028", "")
