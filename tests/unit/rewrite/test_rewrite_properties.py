@@ -107,6 +107,35 @@ def test_python_f_strings_run_as_before(left: str, secret: str, right: str):
         assert _python_result(applied(text, made), value_of(made)) == f"{'it'!r:>4}{left}{secret}{right}it"
 
 
+@settings(max_examples=150, deadline=None)
+@given(_TEXT, _SECRET, _SECRET, st.booleans())
+def test_python_formats_take_any_later_value(left: str, secret: str, later: str, by_sign: bool):
+    left, secret = (part.replace("\\", "").replace('"', "") for part in (left, secret))
+    assume(len(secret) > 4)
+    signs = "%" if by_sign else "{}"
+    parts = ["".join(char * 2 if char in signs else char for char in part) for part in (left, secret)]
+    head = f'result = "{"%s" if by_sign else "{}"}{parts[0]}'
+    text = f'{head}{parts[1]}"{" % 7" if by_sign else ".format(7)"}\n'
+    made = plan_for(text, len(head), len(head) + len(parts[1]), path="a.py")
+    if isinstance(made, Plan):
+        changed = applied(text, made)
+        encodes = "quote(" in changed  # then the text is a URL
+        assert encodes or value_of(made).decode() == secret
+        assert _python_result(changed, value_of(made)) == _python_result(text, b"x") or encodes
+        assert encodes or _python_result(changed, later.encode()) == f"7{left}{later}"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_SECRET, min_size=2, max_size=4), _TEXT, _TEXT)
+def test_python_rows_run_as_before(rows: list[str], left: str, right: str):
+    rows, (left, right) = [json.dumps(row)[1:-1] for row in rows], [json.dumps(part)[1:-1] for part in (left, right)]
+    head, joint = f'result = ("{left}', '"\n  "'
+    text = f'{head}{joint.join(rows)}{right}")\n'
+    made = plan_for(text, len(head), len(head) + len(joint.join(rows)), path="a.py")
+    if isinstance(made, Plan):
+        assert _python_result(applied(text, made), value_of(made)) == _python_result(text, b"x")
+
+
 _JSON_KEYS = st.text("abcKEY_", min_size=1, max_size=6)
 
 
