@@ -399,7 +399,7 @@ def test_the_way_of_keys(text: str, keys: str):
 
 @pytest.mark.parametrize("unit", ["kind: Secret\n", "- kind: Secret\n  data:\n    x: locum://NAME\n", "kind: Secret\ndata:\n x: locum://NAME\n---\n"])  # fmt: skip
 def test_many_secrets_take_no_time(unit: str):
-    """In a second at most; a reading of all lines for each of them took minutes."""
+    """A reading of all lines for each of them took a minute."""
     text = unit * (60_000 // len(unit))
     before = time.process_time()
     rendered(text, "yaml", "tulip")
