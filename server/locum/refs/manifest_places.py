@@ -1,32 +1,16 @@
-"""Where in a manifest's text something stands: a small reader of TOML that keeps places and throws values away.
-
-For texts that `tomllib` has accepted; it does not judge. Offsets are code points.
-"""
+"""Where in a manifest's text something stands. Offsets are code points."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-
 from locum.refs.manifest import Place
-
-Span = tuple[int, int]
-
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_STRING = re.compile(r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""", re.DOTALL)
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_PLAIN = re.compile(r"[^,\]}#\r\n]+")
-_DOT = re.compile(r"[ \t]*\.[ \t]*")
-_SPACE = re.compile(r"[ \t]*")
-_DEEPEST = 50
+from locum.text.toml_places import Span, TomlPlaces, Written
 
 
 def span_of(text: str, place: Place, *, key: bool = False) -> Span:
     """Return where `place` stands: its value where one is written after its key or in a list (and `key` is not asked for),
     else its key or the header of its table. What is not there stands where the nearest that holds it does; () is all.
     """
-    reader = _Places(text)
-    reader.read()
+    reader = TomlPlaces(text)
     while place:
         if place in reader.values and not (key and place in reader.keys):
             return reader.values[place]
@@ -36,125 +20,12 @@ def span_of(text: str, place: Place, *, key: bool = False) -> Span:
     return 0, len(text)
 
 
-class _Places:
-    """Goes through the text once."""
-
-    def __init__(self, text: str) -> None:
-        self.keys: dict[Place, Span] = {}
-        self.values: dict[Place, Span] = {}
-        self._text = text
-        self._at: int = 0
-        self._tables = Counter[Place]()
-        """How many entries each list of tables has so far."""
-
-    def read(self) -> None:
-        table: Place = ()
-        while self._skip(_BLANK) < len(self._text):
-            before = self._at
-            if self._text.startswith("[", self._at):
-                table = self._header()
-            else:
-                self._pair(table, 0)
-            if self._at == before:  # no TOML
-                return
-
-    def _header(self) -> Place:
-        """Read `[a.b]` or `[[a.b]]`; return the table that what follows belongs to."""
-        start = self._at
-        is_list = self._text.startswith("[[", start)
-        self._at += 2 if is_list else 1
-        place: Place = ()
-        names = self._names()
-        for number, (name, span) in enumerate(names, 1):
-            place = (*place, name)
-            self.keys.setdefault(place, span)
-            if is_list and number == len(names):
-                self._tables[place] += 1
-            if place in self._tables:
-                place = (*place, self._tables[place] - 1)
-        close = self._text.find("]", self._at)
-        self._at = close + (2 if is_list else 1) if close >= 0 else len(self._text)
-        self.keys[place] = (start, self._at)
-        return place
-
-    def _pair(self, table: Place, depth: int) -> None:
-        """Read `a.b = value`."""
-        place = table
-        for name, span in self._names():
-            place = (*place, name)
-            self.keys.setdefault(place, span)
-        self._skip(_SPACE)
-        if not self._text.startswith("=", self._at):
-            self._at = len(self._text)
-            return
-        self._at += 1
-        self._skip(_SPACE)
-        self._value(place, depth)
-
-    def _names(self) -> list[tuple[str, Span]]:
-        found: list[tuple[str, Span]] = []
-        while True:
-            self._skip(_SPACE)
-            start = self._at
-            match = _STRING.match(self._text, start) or _BARE.match(self._text, start)
-            if match is None:
-                return found
-            self._at = match.end()
-            found.append((_unquoted(match[0]), match.span()))
-            dot = _DOT.match(self._text, self._at)
-            if dot is None:
-                return found
-            self._at = dot.end()
-
-    def _value(self, place: Place, depth: int) -> None:
-        start = self._at
-        first = self._text[start : start + 1]
-        if first == "[" and depth < _DEEPEST:
-            self._items(place, depth)
-        elif first == "{" and depth < _DEEPEST:
-            self._inline(place, depth)
-        else:
-            match = _STRING.match(self._text, start) or _PLAIN.match(self._text, start)
-            self._at = match.end() if match else start + 1
-        end = start + len(self._text[start : self._at].rstrip())
-        self.values.setdefault(place, (start, end))
-
-    def _items(self, place: Place, depth: int) -> None:
-        self._at += 1
-        number = 0
-        while self._skip(_BLANK) < len(self._text) and not self._text.startswith("]", self._at):
-            if not self._text.startswith(",", self._at):
-                self._value((*place, number), depth + 1)
-                number += 1
-            else:
-                self._at += 1
-        self._at += 1
-
-    def _inline(self, place: Place, depth: int) -> None:
-        self._at += 1
-        while self._skip(_BLANK) < len(self._text) and not self._text.startswith("}", self._at):
-            if not self._text.startswith(",", self._at):
-                self._pair(place, depth + 1)
-            else:
-                self._at += 1
-        self._at += 1
-
-    def _skip(self, pattern: re.Pattern[str]) -> int:
-        match = pattern.match(self._text, self._at)
-        if match is not None:
-            self._at = match.end()
-        return self._at
+def written(text: str) -> list[Written]:
+    """Return every name (of a header, of a key) and every value that is written, in the order of the text."""
+    return TomlPlaces(text).written
 
 
-def _unquoted(name: str) -> str:
-    """Return what a key says. Escapes are rare there; `tomllib` undoes them."""
-    if name[:1] not in {'"', "'"}:
-        return name
-    if "\\" not in name:
-        return name[1:-1]
-    import tomllib
-
-    try:
-        return next(iter(tomllib.loads(f"{name} = 0")))
-    except tomllib.TOMLDecodeError:
-        return name
+def name_span(text: str, place: Place) -> Span:
+    """Return where the last part of `place` is written first, as a name; where `span_of` says when it is not."""
+    names = (item for item in written(text) if item.place == place and item.role != "value")
+    return next(((item.start, item.end) for item in names), span_of(text, place))

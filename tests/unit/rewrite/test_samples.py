@@ -90,7 +90,7 @@ def test_no_planted_value_is_left_when_all_are_moved(tmp_path: Path):
         if path.is_file():
             assert not [name for name, value in planted.items() if value in path.read_bytes()], path.name
     server = json.loads((tmp_path / "mcp.json").read_text())["mcpServers"]["gitlab"]
-    assert [server["command"], *server["args"][:3]] == ["locum", "run", "--", "npx"]
+    assert [server["command"], *server["args"][:5]] == ["locum", "run", "--ttl", "8h", "--", "npx"]
 
 
 @pytest.mark.parametrize("_copy", range(10))

@@ -8,6 +8,7 @@ editor holds most of the time, is read as well as finished code.
 from __future__ import annotations
 
 import re
+import string
 
 from locum.rewrite.idioms.code_imports import add_imports
 from locum.rewrite.idioms.code_languages import LANGUAGES, Encoder, Language, Quote
@@ -18,7 +19,7 @@ from locum.text.edits import Edit
 
 _BEFORE, _AFTER = 600, 120
 """How far, in characters, a look around goes."""
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|.", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|\r\n|.", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "$": "$", "/": "/"}
 _OPENS_CALMLY = re.compile(r"(?:[=(,\[{:;?]|\breturn|=>|<<|->|&&|\|\||^)\s*$")
 _CONVERSION = re.compile(r"%(?:%|[^A-Za-z%]*[A-Za-z])")
@@ -268,9 +269,9 @@ class _Literal:
                 mark * 2, ""
             ):
                 raise NoSafeEdit("the secret begins or ends inside of an escape")
-            return raw.replace(mark * 2, mark).replace("\r\n", "\n") if mark else raw
+            return self._lines(raw.replace(mark * 2, mark) if mark else raw)
         if quote.escape != "\\" or "\\" not in target.text[token.body : target.end]:
-            return raw.replace("\r\n", "\n")
+            return self._lines(raw)
         parts: list[str] = []
         edges: set[int] = {token.close}
         for match in _ESCAPE.finditer(target.text, token.body, token.close):
@@ -281,9 +282,13 @@ class _Literal:
             raise NoSafeEdit("the secret begins or ends inside of an escape")
         return "".join(parts)
 
+    def _lines(self, text: str) -> str:
+        """Return a string over lines as the program sees it."""
+        return text if self.language.keeps_line_ends else text.replace("\r\n", "\n")
+
     def _unit(self, unit: str) -> str:
         if not unit.startswith("\\"):
-            return unit
+            return self._lines(unit)
         rest = unit[1:]
         single = self.quote.open.endswith("'") and self.target.kind in {"ruby", "php", "perl"}
         if single:
@@ -299,6 +304,8 @@ class _Literal:
             return chr(code)
         if len(rest) == 3 and rest[0] == "x" and int(rest[1:], 16) < 0x80:
             return chr(int(rest[1:], 16))
+        if self.target.kind in {"perl", "ruby"} and rest in string.punctuation:
+            return rest
         raise NoSafeEdit("the secret is spelt with an escape that is not read here: write it plainly first")
 
 

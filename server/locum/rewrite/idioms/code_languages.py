@@ -119,6 +119,8 @@ class Language:
     """What stands before a string that is a printf format: the value becomes one of its arguments."""
     silent: bool = False
     """Whether a variable that is not set reads as an empty text."""
+    keeps_line_ends: bool = False
+    """Whether a string over lines has the file's line ends in it; in the other languages it has line feeds."""
     needs: Import | None = None
     adjacent: bool = False
     """Whether neighbouring literals are joined by the compiler."""
@@ -334,6 +336,7 @@ LANGUAGES: dict[str, Language] = {
             Change(r"(?:^|[\n;{])\s*(?P<old>const\s+)string\s+\w+\s*=[^;]*$", "", "'const' is gone"),
         ),
         encoder=Encoder("System.Uri.EscapeDataString({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
     "ruby": Language(
         'ENV.fetch("{name}")',
@@ -424,6 +427,7 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no call", r"#\[[^\]]*$"),
         ),
         encoder=Encoder("rawurlencode({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
     "swift": Language(
         'ProcessInfo.processInfo.environment["{name}"]!',
@@ -570,5 +574,6 @@ LANGUAGES: dict[str, Language] = {
         ),
         silent=True,
         encoder=Encoder("[uri]::EscapeDataString({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
 }

@@ -20,6 +20,8 @@ from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 
 _MAGIC = re.compile(r"^[%!]", re.MULTILINE)
+_COMMAND = re.compile(r"[ \t]*(?:[!%]|\w+[ \t]*=[ \t]*[!%])")
+"""A line of a notebook that runs a shell command or a magic."""
 _SAFE = frozenset("!$&()*+,;=:")
 """What may stand in a user name or password as it is (RFC 3986), but for the quote that a string may be in."""
 _OTHER_QUOTE = {'"': "'", "'": '"'}
@@ -27,6 +29,10 @@ _OTHER_QUOTE = {'"': "'", "'": '"'}
 
 def rewrite(target: Target) -> Plan:
     """Replace the secret by a look at the environment."""
+    if target.path.endswith(".ipynb") and _COMMAND.match(target.text[_line_start(target) : target.start]):
+        raise NoSafeEdit(
+            "IPython reads this line itself: put the value into a variable with os.environ, and use {it} here"
+        )
     before, token, after = _around(target)
     if token.kind == "string" and target.end > token.end and (row := _row(target)):
         return _across(target, row)
@@ -56,6 +62,12 @@ def rewrite(target: Target) -> Plan:
     if tree is not None and parse(_python_of(target, apply_edits(target.text, made.edits)))[0] is None:
         raise NoSafeEdit("the text would not parse afterwards")
     return made
+
+
+def _line_start(target: Target) -> int:
+    if target.text.startswith("%%"):
+        return 0  # all of the cell is the magic's
+    return max(target.text.rfind("\n", 0, target.start), target.text.rfind("\r", 0, target.start)) + 1
 
 
 def _joined(first: tuple[Edit, ...], second: tuple[Edit, ...], newline: str) -> tuple[Edit, ...]:

@@ -1,0 +1,211 @@
+"""Remote MCP servers: URL and headers become arguments of `locum bridge`, which takes values from its environment.
+
+No client resolves our references in a URL or a header, and there is no process to start: so the server becomes a local
+one, a bridge under `locum run`. What the client needs to know else (names, timeouts, allowed tools) stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import unquote_to_bytes
+
+from locum.rewrite.idioms.mcp_server import HEADERS, LAUNCHER, Server, is_bridge
+from locum.rewrite.idioms.settings_text import JSON, Member, Place, Value, space_before, split_string
+from locum.rewrite.plan import Plan
+from locum.rewrite.target import NoSafeEdit, Target
+from locum.text.edits import Edit
+
+_RUN = ("run", "--ttl", "8h")
+_BEARER, _BEARER_NAME, _NAMED_HEADERS = "bearer_token", "bearer_token_env_var", "env_http_headers"  # Codex
+_KINDS = ("type", "transport", "transportType")
+_SIGN_IN = {"oauth", "auth", "authProvider", "authProviderType", "oauthScopes", "oauth_resource", "scopes", "headersHelper",
+            "requestInit", "requestOptions"}  # fmt: skip
+"""What a remote server may have that the bridge knows nothing of."""
+_VARIABLES = re.compile(r"\$\{|\{env:|\{file:|\$[A-Z_][A-Z0-9_]+")
+_TELLING = re.compile(r"auth|token|key|secret|cookie|passw", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def bridge(target: Target, server: Server, way: Place, leaf: Value) -> Plan:
+    """Plan the fix for a secret in what a remote server is sent, or in the arguments of a bridge. Raises NoSafeEdit."""
+    if is_bridge([word.text for word in server.task()]):
+        return _one_more(target, server, leaf)
+    url = server.url
+    if server.program is not None or url is None or url.value.kind != "string":
+        raise NoSafeEdit("this part of an MCP server's definition cannot hold a reference")
+    lost = sorted(str(member.name) for member in server.value.members if member.name in _SIGN_IN)
+    if lost:
+        raise NoSafeEdit(f"this remote MCP server also has {lost[0]!r}, which a local bridge to it cannot take over")
+    address, value = url.value.text, b""
+    if leaf == url.value:
+        address, value = _in_url(target, server, leaf)
+    _refuse_variables(address if leaf != url.value else leaf.text)
+    headers, named = _headers(target, server, leaf)
+    if leaf != url.value:
+        if way[0] not in {*HEADERS, _BEARER, _BEARER_NAME, _NAMED_HEADERS}:
+            raise NoSafeEdit("this part of an MCP server's definition cannot hold a reference")
+        value = _parts(target, server, leaf)[1].encode("utf-8", "surrogatepass")
+    words = [*_RUN, "--secret", target.name, "--", LAUNCHER, "bridge", address]
+    edits = _as_json(server, words, headers) if server.syntax is JSON else _as_toml(server, words, headers, named)
+    edits += _local(server)
+    return target.plan(edits, value, f"${{{target.name}}}", _note(target, server, headers))
+
+
+def _parts(target: Target, server: Server, leaf: Value) -> tuple[str, str, str]:
+    parts = split_string(server.syntax, target.text, leaf, target.start, target.end)
+    if parts is None:
+        raise NoSafeEdit("the secret is spelt with escapes that cannot be taken apart")
+    return parts
+
+
+def _in_url(target: Target, server: Server, leaf: Value) -> tuple[str, bytes]:
+    """Return the address with `${NAME}` in it, and the value: the bridge spells it as a URL needs it."""
+    left, value, right = _parts(target, server, leaf)
+    reference = f"${{{target.name}}}"
+    if not left and not right:
+        return reference, value.encode("utf-8", "surrogatepass")
+    authority = re.fullmatch(r"[a-z]+://([^/?#]*)", left, re.IGNORECASE)
+    if authority is not None and not re.match(r"[^/?#]*@", right):
+        raise NoSafeEdit("the secret is the host of a URL, or a part of one")
+    if "://" not in left or (authority is not None and re.search(r"[/?#@]", value)):
+        raise NoSafeEdit("the secret is not one part of a URL")
+    if "+" in value and "?" in left:
+        raise NoSafeEdit("a '+' in a URL's query is a space to some servers: write %2B or %20 there first")
+    return left + reference + right, unquote_to_bytes(value)
+
+
+def _headers(target: Target, server: Server, leaf: Value) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return all headers as the bridge is told them, and the variables of the client's environment that they name."""
+    found: list[tuple[str, str]] = []
+    named: list[str] = []
+    for member in server.value.members:
+        if member.name in HEADERS or member.name == _NAMED_HEADERS:
+            for header in member.value.members:
+                takes_name = member.name == _NAMED_HEADERS and header.value != leaf
+                found.append(
+                    (str(header.name), _header(target, server, header.value, leaf, named if takes_name else None))
+                )
+        elif member.name in {_BEARER, _BEARER_NAME}:
+            takes_name = member.name == _BEARER_NAME and member.value != leaf
+            text = _header(target, server, member.value, leaf, named if takes_name else None)
+            found.append(("Authorization", f"Bearer {text}"))
+    if not all(_HEADER.fullmatch(name) for name, _ in found):
+        raise NoSafeEdit("a header of this MCP server has a name that is none")
+    return found, named
+
+
+def _header(target: Target, server: Server, value: Value, leaf: Value, named: list[str] | None) -> str:
+    if value.kind != "string":
+        raise NoSafeEdit("a header of this MCP server is no text")
+    _refuse_variables(value.text)
+    if value == leaf:
+        left, _, right = _parts(target, server, leaf)
+        return f"{left}${{{target.name}}}{right}"
+    if named is None:
+        return value.text
+    if not _NAME.fullmatch(value.text):
+        raise NoSafeEdit("where the name of a variable should stand, this MCP server has another text")
+    named.append(value.text)
+    return f"${{{value.text}}}"
+
+
+def _refuse_variables(text: str) -> None:
+    if _VARIABLES.search(text):
+        raise NoSafeEdit(
+            "this remote MCP server takes another value from a variable, which would become an argument that every "
+            "process can see: move the secret into that variable by hand"
+        )
+
+
+def _as_json(server: Server, words: list[str], headers: list[tuple[str, str]]) -> list[Edit]:
+    """Turn `headers` into the list of arguments, in place, so that layout and comments stay."""
+    syntax, text, client = server.syntax, server.text, server.client
+    url, held = server.url, server.value.get(*HEADERS)
+    assert url is not None
+    key = "command" if client.lists_command else "args"
+    words = [LAUNCHER, *words] if client.lists_command else words
+    if held is None:
+        pairs = [] if client.lists_command else [("command", syntax.quote(LAUNCHER))]
+        return [syntax.replace(text, url, [*pairs, (key, syntax.items(words))])]
+    if held.value.kind != "object":
+        raise NoSafeEdit("'headers' of this MCP server is no object")
+    edits = (
+        syntax.drop(text, server.value, url)
+        if client.lists_command
+        else [syntax.replace(text, url, [("command", syntax.quote(LAUNCHER))])]
+    )
+    first = held.value.members[0].key[0] if headers else held.value.end
+    gap = space_before(text, first) if "\n" in space_before(text, first) or "\r" in space_before(text, first) else ""
+    spelt = f"{syntax.quote(key)}: [{gap}{', '.join(map(syntax.quote, words))}{',' if headers else ''}"
+    if headers and not text[held.value.start + 1].isspace():
+        spelt += " "
+    edits.append(Edit(held.key[0], held.value.start + 1, spelt))
+    for member, (name, value) in zip(held.value.members, headers, strict=True):
+        edits.append(Edit(*member.span, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: {value}')}"))
+    edits.append(Edit(held.value.end - 1, held.value.end, "]"))
+    return edits
+
+
+def _as_toml(server: Server, words: list[str], headers: list[tuple[str, str]], named: list[str]) -> list[Edit]:
+    syntax, text, url = server.syntax, server.text, server.url
+    assert url is not None
+    words = words + [word for name, value in headers for word in ("--header", f"{name}: {value}")]
+    pairs = [("command", syntax.quote(LAUNCHER)), ("args", syntax.items(words))]
+    if named:  # Codex hands a server only a few variables of its own environment
+        pairs.append(("env_vars", syntax.items(named)))
+    edits = [syntax.replace(text, url, pairs)]
+    for member in server.value.members:
+        if member.name in {*HEADERS, _BEARER, _BEARER_NAME, _NAMED_HEADERS}:
+            edits += syntax.drop(text, server.value, member)
+    return edits
+
+
+def _local(server: Server) -> list[Edit]:
+    """Say that it is a local server, where the client has a key for that."""
+    kinds = [member for member in server.value.members if member.name in _KINDS and member.value.kind == "string"]
+    return [
+        Edit(kind.value.start, kind.value.end, server.syntax.quote("local" if kind.value.text == "remote" else "stdio"))
+        for kind in kinds
+        if kind.value.text != "local"
+    ]
+
+
+def _one_more(target: Target, server: Server, leaf: Value) -> Plan:
+    """Take another secret out of the arguments of a bridge."""
+    words = server.words()
+    number = next(index for index, word in enumerate(words) if word.value == leaf)
+    if number and words[number - 1].text == "--header":
+        left, middle, right = _parts(target, server, leaf)
+        if ":" not in left:
+            raise NoSafeEdit("the secret is the name of a header, or a part of one")
+        text, value = f"{left}${{{target.name}}}{right}", middle.encode("utf-8", "surrogatepass")
+    elif words[number - 1].text == "bridge":
+        text, value = _in_url(target, server, leaf)
+    else:
+        raise NoSafeEdit("the secret is neither the URL nor a header of this bridge")
+    edits = [Edit(leaf.start, leaf.end, server.syntax.quote(text))]
+    more = ["--secret", target.name] if server.is_launched() else [*_RUN, "--secret", target.name, "--", LAUNCHER]
+    index = [word.text for word in words].index("--") if server.is_launched() else 1
+    place: Member | None = words[index].member
+    if place is None:
+        raise NoSafeEdit("this MCP server's command is not understood")
+    at = place.value.start
+    gap = space_before(server.text, at) or " "
+    edits.append(Edit(at, at, "".join(f"{server.syntax.quote(word)},{gap}" for word in more)))
+    return target.plan(edits, value, f"${{{target.name}}}", _note(target, server, []))
+
+
+def _note(target: Target, server: Server, headers: list[tuple[str, str]]) -> str:
+    note = (
+        f"The MCP server {json.dumps(server.label, ensure_ascii=False)} is now reached through 'locum bridge' under "
+        "'locum run', which asks before it hands over the value; restart the server."
+    )
+    client = server.client
+    if client.expands and re.fullmatch(client.expands, f"${{{target.name}}}"):
+        note += f" Keep {target.name} out of the environment of {client.name}, which would show it as an argument."
+    left = [name for name, value in headers if _TELLING.search(name) and "${" not in value]
+    if left:
+        note += f" What it sends as {left[0]} is an argument now, which every process can see: move that too."
+    return note
