@@ -351,7 +351,11 @@ def test_it_ends_with_its_input_and_not_before(scripted: Any) -> None:
 
     server = scripted(answer)
     started = time.monotonic()
-    assert [found["id"] for found in bridge(server.url, INITIALIZE, ASK, b"not json\n", b"[" * 100_000 + b"\n")] == [1, None, None]
+    assert [found["id"] for found in bridge(server.url, INITIALIZE, ASK, b"not json\n", b"[" * 100_000 + b"\n")] == [
+        1,
+        None,
+        None,
+    ]
     assert time.monotonic() - started < 8
 
 

@@ -115,7 +115,7 @@ def _refuse_variables(text: str) -> None:
     if _VARIABLES.search(text):
         raise NoSafeEdit(
             "this remote MCP server takes another value from a variable, which would become an argument that every "
-            "process can see: move the secret into that variable by hand"
+            "process can see: let the client take this one from a variable too"
         )
 
 
