@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "broker": {"text", "refs", "vaults"},
     "run": {"text", "refs", "vaults", "broker"},
     "workspace": {"text", "detect", "refs"},
-    "lsp": {"text", "detect", "refs", "rewrite", "workspace", "broker"},
-    "agents": {"text", "detect", "refs", "rewrite", "workspace", "broker"},
+    "fix": {"text", "detect", "refs", "rewrite", "workspace", "broker"},
+    "lsp": {"text", "detect", "refs", "rewrite", "workspace", "broker", "fix"},
+    "agents": {"text", "detect", "refs", "rewrite", "workspace", "broker", "fix"},
     "editors": set[str](),
     "samples": set[str](),
     "cli": {
@@ -32,6 +33,7 @@ MAY_IMPORT = {
         "broker",
         "run",
         "workspace",
+        "fix",
         "lsp",
         "agents",
         "editors",
@@ -89,7 +91,7 @@ def test_imports_go_one_way(path: Path) -> None:
         assert there == here or there in LEAVES or there in MAY_IMPORT[here] or there == "__version__", (
             f"{here} imports {module}"
         )
-        if here in {"lsp", "agents"} and there == "broker":
+        if here in {"lsp", "agents", "fix"} and there == "broker":
             assert any(module == known or module.startswith(known + ".") for known in CLIENT | {"locum.broker"}), module
 
 

@@ -195,3 +195,163 @@ def test_an_open_manifest_that_is_broken_stops_it_before_anything_is_stored(clie
     assert result["applied"] is False
     assert "did you mean secrets?" in result["reason"]
     assert names(client.home) == []
+
+
+# -- a whole workspace -------------------------------------------------------------------------------------------
+
+
+def run(client: Client, command: str, argument: dict[str, Any], timeout: float = 60) -> dict[str, Any]:
+    return client.request("workspace/executeCommand", {"command": command, "arguments": [argument]}, timeout=timeout)
+
+
+def answer_with(client: Client, title: str) -> None:
+    client.answers["window/showMessageRequest"] = lambda _: {"title": title}
+
+
+def test_a_workspace_in_one_go_what_is_open_in_the_editor_and_the_rest_on_the_disk(client: Client) -> None:
+    token, other, project = github_token(), github_token(), client.home.project
+    (project / "closed.py").write_text(f'TOKEN = "{token}"\n')
+    (project / "b.env").write_bytes(f"\ufeffA={other}\r\nB=1\r\n".encode())
+    (project / "b.env").chmod(0o640)
+    (project / "open.js").write_text("// older\n")
+    uri = client.open("open.js", f'const token = "{token}";\n', "javascript")
+    answer_with(client, "Move them")
+    result = run(client, "locum.moveAllToVault", {"scope": "workspace"})
+    assert result["applied"]
+    assert result["left"] == []
+    assert sorted(result["names"]) == sorted(names(client.home)) != []
+    assert len(result["names"]) == 2, "the same value has the same name everywhere"
+    assert (project / "closed.py").read_text().startswith("import os\n\nTOKEN = os.environ[")
+    env = (project / "b.env").read_bytes()
+    assert env.startswith("\ufeffA=locum://".encode())
+    assert env.endswith(b"\r\nB=1\r\n")
+    assert (project / "b.env").stat().st_mode & 0o777 == 0o640
+    assert client.texts[uri].text.startswith("const token = process.env.")
+    assert (project / "open.js").read_text() == "// older\n", "what is open is the editor's to save"
+    for name in result["names"]:
+        assert f"[secrets.{name}]" in manifest(client.home)
+    (question,) = [request for request in client.requests if request["method"] == "window/showMessageRequest"]
+    assert "3 secrets in 3 files" in question["params"]["message"]
+    assert token.encode() not in client.received
+    assert other.encode() not in client.received
+
+
+def test_a_workspace_is_left_alone_unless_the_person_says_so(client: Client) -> None:
+    text = f'TOKEN = "{github_token()}"\n'
+    (client.home.project / "closed.py").write_text(text)
+    answer_with(client, "Cancel")
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"] is False
+    assert (client.home.project / "closed.py").read_text() == text
+    assert names(client.home) == []
+    assert manifest(client.home) == ""
+
+
+def test_with_an_open_manifest_closed_files_are_declared_in_the_editor(client: Client) -> None:
+    toml = client.open("locum.toml", "# ours\n", "toml")
+    (client.home.project / "closed.py").write_text(f'TOKEN = "{github_token()}"\n')
+    answer_with(client, "Move them")
+    (name,) = run(client, "locum.moveAllToVault", {"scope": "workspace"})["names"]
+    assert f"[secrets.{name}]" in client.texts[toml].text
+    assert manifest(client.home) == ""
+    assert "os.environ" in (client.home.project / "closed.py").read_text()
+
+
+def test_a_refused_edit_leaves_the_closed_files_alone_too(client: Client) -> None:
+    text = f'TOKEN = "{github_token()}"\n'
+    (client.home.project / "closed.py").write_text(text)
+    client.open("open.py", text)
+    client.answers["workspace/applyEdit"] = lambda _: {"applied": False}
+    answer_with(client, "Move them")
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"] is False
+    assert (client.home.project / "closed.py").read_text() == text
+    assert names(client.home) == []
+    assert manifest(client.home) == ""
+
+
+# -- names, and the other fixes ------------------------------------------------------------------------------------
+
+
+def test_a_name_that_stands_for_another_value_is_asked_about(client: Client) -> None:
+    client.home.store("GITHUB_TOKEN", "another one of that kind")
+    answer_with(client, "PROJECT_GITHUB_TOKEN")
+    uri = client.open("a.py", f'TOKEN = "{github_token()}"\n')
+    assert client.fix(uri, client.diagnostics(uri)[0])["name"] == "PROJECT_GITHUB_TOKEN"
+    assert "PROJECT_GITHUB_TOKEN" in client.texts[uri].text
+    other = client.open("b.py", f'TOKEN = "{github_token()}"\n')
+    answer_with(client, "Cancel")
+    assert client.fix(other, client.diagnostics(other)[0])["applied"] is False
+    assert sorted(names(client.home)) == ["GITHUB_TOKEN", "PROJECT_GITHUB_TOKEN"]
+
+
+def test_a_value_that_the_vault_has_is_used_and_the_action_says_so(client: Client) -> None:
+    token = github_token()
+    client.home.store("OURS", token)
+    uri = client.open("a.py", f'TOKEN = "{token}"\n')
+    (diagnostic,) = client.diagnostics(uri)
+    assert client.actions(uri, diagnostic)[0]["title"] == "Use OURS, which your vault has"
+    assert client.actions(uri, diagnostic, triggerKind=2)[0]["title"].startswith("Move "), (
+        "not at every move of a cursor"
+    )
+    assert client.fix(uri, diagnostic)["name"] == "OURS"
+    assert names(client.home) == ["OURS"]
+    assert 'os.environ["OURS"]' in client.texts[uri].text
+
+
+def test_a_declared_name_that_the_vault_lacks_is_filled(client: Client) -> None:
+    (client.home.project / "locum.toml").write_text("[secrets.GITHUB_TOKEN]\n[secrets.X]\nsource = 'op://a/b/c'\n")
+    uri = client.open("a.py", f'TOKEN = "{github_token()}"\n')
+    assert client.fix(uri, client.diagnostics(uri)[0])["name"] == "GITHUB_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "line"),
+    [
+        ("a.py", "python", 'GITHUB_TOKEN = "{}"\n'),
+        ("a.json", "json", '{{"token": "{}"}}\n'),
+        (".env", "dotenv", "GITHUB_TOKEN={}\n"),
+        ("a.yml", "yaml", "token: {}\n"),
+        ("a.go", "go", 'package a\nconst (\n\ttoken = "{}"\n)\n'),
+    ],
+)
+def test_a_placeholder_is_silent_and_keeps_nothing(client: Client, name: str, language: str, line: str) -> None:
+    token = github_token()
+    uri = client.open(name, line.format(token), language)
+    (diagnostic,) = client.diagnostics(uri)
+    (action,) = [item for item in client.actions(uri, diagnostic) if item["title"] == "Replace by a placeholder"]
+    (target,) = action["command"]["arguments"]
+    assert run(client, "locum.replaceByPlaceholder", target) == {"applied": True}
+    assert client.texts[uri].text == line.format("your-github-token-here").replace(
+        "github-token", placeholder_of(client, uri)
+    )
+    assert client.diagnostics(uri) == []
+    assert names(client.home) == []
+
+
+def placeholder_of(client: Client, uri: str) -> str:
+    """Return the name in the placeholder: it comes from the key, so it differs from file to file."""
+    text = client.texts[uri].text
+    return text[text.index("your-") + 5 : text.index("-here")]
+
+
+def test_rotating_opens_the_vendors_page_where_the_client_can(vault_home: Home) -> None:
+    able = PUSH | {"window": {**PUSH["window"], "showDocument": {"support": True}}}
+    for capabilities, opened in ((able, True), (PUSH, False)):
+        client = Client(vault_home, capabilities)
+        client.answers["window/showDocument"] = lambda _: {"success": True}
+        uri = client.open("a.py", f'TOKEN = "{github_token()}"\n')
+        (action,) = [
+            item for item in client.actions(uri, client.diagnostics(uri)[0]) if item["title"].startswith("Rotate it")
+        ]
+        result = run(client, "locum.rotate", action["command"]["arguments"][0])
+        assert result["opened"] is opened
+        assert result["url"].startswith("https://docs.github.com/")
+        assert bool(messages(client)) is not opened
+        client.close()
+
+
+def test_a_file_in_one_edit(client: Client) -> None:
+    uri = client.open("app.py", f'A = "{github_token()}"\nB = "{github_token()}"\n')
+    result = run(client, "locum.moveAllToVault", {"uri": uri, "version": 1})
+    assert len(result["names"]) == 2
+    edits = [request for request in client.requests if request["method"] == "workspace/applyEdit"]
+    assert len(edits) == 1, "one step to undo"

@@ -29,12 +29,12 @@ ANCHOR_SALT = b"anchor"
 
 _CLASS = 6003
 _ACTIVITY = {
-    "store": 1, "create": 1, "grant": 1, "list": 2, "use": 2, "unlock": 3, "lock": 3, "remove": 4, "discard": 4, "end": 4,
-    "revoke": 4,
+    "store": 1, "copy": 1, "create": 1, "grant": 1, "list": 2, "match": 2, "use": 2, "unlock": 3, "lock": 3, "remove": 4,
+    "discard": 4, "end": 4, "revoke": 4,
 }  # fmt: skip
 _OTHER = 99
 _TEXTS = ("task", "cwd", "lease", "requester", "level", "approved_by", "segment")
-_NUMBERS = ("exit_code", "ttl_s", "bytes")
+_NUMBERS = ("exit_code", "ttl_s", "bytes", "tried", "refused")
 _LISTS = {"argv": 32 * 1024, "references": 4096}
 _TEXT_SIZE = 4096
 _CUT = "… [cut]"

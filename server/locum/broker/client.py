@@ -77,6 +77,20 @@ class BrokerClient:
         """
         return self._call("secret.store", {"name": name, "origin": origin}, payload=value, tty=tty, person=True)["undo"]
 
+    def match_secret(self, value: SecretBytes) -> str:
+        """Return the name under which the vault holds exactly this value (the first by name), "" for none.
+
+        Values under 8 bytes are never matched. Raises Unavailable (`unavailable.rate`) when too many were compared.
+        """
+        return self._call("secret.match", payload=value)["name"]
+
+    def copy_secret(self, name: str, new_name: str, *, tty: int | None = None) -> None:
+        """Store the value of `name` under a second, new name, after a person said yes (`tty` or an editor).
+
+        Raises `secret.absent`, `secret.exists`, NotAllowed (`denied.…`).
+        """
+        self._call("secret.copy", {"name": name, "new_name": new_name}, tty=tty, person=True)
+
     def discard_secret(self, undo: str) -> None:
         """Take back a `store_secret` of this connection."""
         self._call("secret.discard", {"undo": undo})
@@ -92,7 +106,7 @@ class BrokerClient:
         return self._call("lease.request", request.to_wire(), tty=tty, person=True)["lease"]
 
     def redeem(self, lease_id: str) -> dict[str, SecretBytes]:
-        """Return the values, by variable. Works once, from the process that asked, while the lease lives."""
+        """Return the values, by `Grant.key`. Works once, from the process that asked, while the lease lives."""
         result, payload = self._call_with_payload("lease.redeem", {"id": lease_id})
         values: dict[str, SecretBytes] = {}
         position = 0
@@ -108,7 +122,7 @@ class BrokerClient:
         self._call("lease.end", {"id": lease_id, "exit_code": exit_code})
 
     def list_leases(self) -> list[dict[str, Any]]:
-        """Return the live leases: id, task, argv, cwd, env, references, pid, granted, expires_in, state."""
+        """Return the live leases: id, task, argv, cwd, env, files, references, pid, granted, expires_in, state."""
         return self._call("lease.list")["leases"]
 
     def revoke_lease(self, lease_id: str) -> None:

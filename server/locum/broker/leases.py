@@ -54,7 +54,8 @@ class Lease:
             "task": request.task,
             "argv": [part[:MAX_SHOWN] for part in request.argv[:MAX_SHOWN]],
             "cwd": request.cwd,
-            "env": [grant.env for grant in request.grants],
+            "env": [grant.env for grant in request.grants if grant.env],
+            "files": [file.path for file in request.files],
             "references": [grant.reference for grant in request.grants],
             "pid": self.pid,
             "granted": self.granted.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -64,9 +65,10 @@ class Lease:
 
 
 def content_hash(request: LeaseRequest) -> str:
-    """Return what an approval is bound to: variables, references, sources, argv, cwd, workspace, channel, ttl."""
-    grants = sorted((grant.env, grant.reference, grant.source) for grant in request.grants)
-    parts = [grants, request.argv, request.cwd, request.workspace, request.channel, request.ttl]
+    """Return what an approval is bound to: variables, files, references, sources, argv, cwd, workspace, channel, ttl."""
+    grants = sorted((grant.env, grant.reference, grant.source, grant.file) for grant in request.grants)
+    files = sorted((file.path, file.digest) for file in request.files)
+    parts = [grants, files, request.argv, request.cwd, request.workspace, request.channel, request.ttl]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 

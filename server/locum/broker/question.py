@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from locum.broker.wire import LeaseRequest
+from locum.broker.wire import Grant, LeaseRequest
 
 LEVEL = "L0"
 LEVEL_TEXT = "L0 hygiene: the task and programs of the same user can read the values while it runs"
@@ -58,11 +58,14 @@ def show_argv(argv: Iterable[str]) -> str:
 
 def lease_question(request: LeaseRequest, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for a lease: task, command, folder, references, time, who asks, level."""
-    names = tuple(visible(grant.reference) for grant in request.grants)
+    names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
     rows = [
         ("command", show_argv(request.argv)),
         ("in", visible(request.cwd)),
-        *(("uses", f"{visible(g.reference)}  as ${visible(g.env)}  from {_source(g.source)}") for g in request.grants),
+        *(
+            ("uses", f"{visible(g.reference)}  {_place(g, request.cwd)}  from {_source(g.source)}")
+            for g in request.grants
+        ),
         ("for", f"{_span(request.ttl)} at most; it ends with the task"),
         ("asked by", visible(asked_by)),
         ("level", LEVEL_TEXT),
@@ -83,8 +86,25 @@ def change_question(verb: str, name: str, *, asked_by: str, expires_in: int) -> 
     return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", LEVEL, expires_in)
 
 
+def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -> Question:
+    """Make the question for a second name of one value: whoever allows a task sees names, so a name is worth a yes."""
+    lines = (
+        f"{'secret':<9} {visible(name)}", f"{'new name':<9} {visible(new_name)}  (an approval will show this one)",
+        f"{'asked by':<9} {visible(asked_by)}", f"{'level':<9} {LEVEL_TEXT}",
+    )  # fmt: skip
+    title = f"Give {visible(name)} a second name, {visible(new_name)}, in your vault?"
+    return Question(_new_id(), title, lines, (name, new_name), (), "", LEVEL, expires_in)
+
+
 def _new_id() -> str:
     return "q_" + secrets.token_hex(8)
+
+
+def _place(grant: Grant, cwd: str) -> str:
+    """Say where the task finds a value: in a variable, or in the rendered copy of a file."""
+    if grant.env:
+        return f"as ${visible(grant.env)}"
+    return f"in a copy of {visible(grant.file.removeprefix(cwd.rstrip('/') + '/'))}"
 
 
 def _source(source: str) -> str:

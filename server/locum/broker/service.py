@@ -14,16 +14,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from locum import __version__
 from locum.broker import wire
-from locum.broker.approval import ANSWER_WITHIN, Answer, Approvals
+from locum.broker.approval import ANSWER_WITHIN, Approvals
 from locum.broker.audit import AuditFailed, AuditLog, verify
+from locum.broker.comparisons import BULK, Comparisons
 from locum.broker.leases import Lease, LeaseTable, SleepDetector
-from locum.broker.peer import agent_marker, controls_terminal, reopen_terminal
-from locum.broker.question import LEVEL, Question, change_question, lease_question, show_argv
+from locum.broker.peer import agent_marker
+from locum.broker.person import ask, confirm, refusal, who
+from locum.broker.question import LEVEL, change_question, copy_question, lease_question, show_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.refs.manifest import MAX_TTL
 from locum.refs.reference import is_name, parse
@@ -56,6 +57,7 @@ class Service:
         self._audit: AuditLog | None = None
         self._unwritten: deque[tuple[str, dict[str, Any]]] = deque(maxlen=256)
         self._sleep = SleepDetector()
+        self._comparisons = Comparisons(lambda fields: self._record("secret.match", ok=True, **fields))
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
         self._methods: dict[str, Callable[[Connection, Params, bytearray], Awaitable[Answered]]] = {
             "status": self._status,
@@ -63,6 +65,8 @@ class Service:
             "vault.lock": self._lock,
             "secret.list": self._list_secrets,
             "secret.store": self._store,
+            "secret.match": self._match,
+            "secret.copy": self._copy,
             "secret.discard": self._discard,
             "secret.remove": self._remove,
             "lease.request": self._request_lease,
@@ -91,12 +95,14 @@ class Service:
     def left(self, connection: Connection) -> None:
         """A connection closed: its leases end with it."""
         self.watchers.discard(connection)
+        self._write_comparisons(only=connection)
         for lease in self.leases.of(connection):
             self._finish(lease, "lease.end", "the task's process is gone")
 
     def tick(self) -> None:
         """Once a second: end what is over, whose process is gone, or what a suspend has passed over."""
         slept = self._sleep.slept()
+        self._write_comparisons(older_than=BULK)
         for lease in self.leases:
             if slept:
                 self._finish(lease, "lease.revoke", "the machine was asleep")
@@ -109,6 +115,7 @@ class Service:
         """End everything and write the last record."""
         for lease in self.leases:
             self._finish(lease, "lease.revoke", "the broker has stopped")
+        self._write_comparisons()
         with contextlib.suppress(LocumError):
             self._record("broker.stop", ok=True, pid=os.getpid())
         if self._audit is not None:
@@ -142,6 +149,7 @@ class Service:
     async def _lock(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         for lease in self.leases:
             self._finish(lease, "lease.revoke", "the vault was locked")
+        self._write_comparisons()
         self._record("vault.lock", ok=True, pid=connection.peer.pid)
         if self._audit is not None:
             self._audit.close()  # its last signature needs the vault's key
@@ -205,7 +213,7 @@ class Service:
             await self._open_or_create(connection)
             exists = await self._in_worker(lambda: self._vault.has(name))
             if exists:
-                await self._confirm(connection, terminal, "Replace", name)
+                await self._confirm_change(connection, terminal, "Replace", name)
             handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores
             info = await self._in_worker(put)
         finally:
@@ -214,7 +222,7 @@ class Service:
             _close(terminal)
         self._record(
             "secret.store", ok=True, durable=True, pid=connection.peer.pid, resources=[name],
-            reason=str(params.get("origin", ""))[:40], requester=_who(connection),
+            reason=str(params.get("origin", ""))[:40], requester=who(connection),
         )  # fmt: skip
         undo = ""
         if not exists:
@@ -235,6 +243,43 @@ class Service:
             self._record("vault.create", ok=True, reason="keyring")
         await self._open_vault(connection)
 
+    async def _match(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        value = _take(payload)
+
+        def about() -> dict[str, Any]:
+            return {"pid": connection.peer.pid, "requester": who(connection)}
+
+        try:
+            await self._open_vault(connection)
+            self._comparisons.take(connection, about)
+            name = await self._in_worker(lambda: self._vault.name_of(value))
+        finally:
+            value.wipe()
+        if name:
+            self._comparisons.told(connection, about, name)
+        return {"name": name}, b""
+
+    def _write_comparisons(self, *, only: Connection | None = None, older_than: float = 0.0) -> None:
+        with contextlib.suppress(LocumError):  # nothing more is compared until it is written
+            self._comparisons.write_down(only=only, older_than=older_than)
+
+    async def _copy(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        terminal = connection.take_terminal()
+        try:
+            name, new_name = _name(params), _name(params, "new_name")
+            await self._open_vault(connection)
+            await self._known([name])
+            if await self._in_worker(lambda: self._vault.has(new_name)):
+                raise VaultError("secret.exists", f"your vault has {new_name} already", "Choose another name.")
+            question = copy_question(name, new_name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+            takes = f"to give {name} a second name takes a person"
+            await confirm(self.approvals, connection, question, terminal, takes)
+        finally:
+            _close(terminal)
+        await self._in_worker(lambda: self._vault.copy(name, new_name))
+        self._record("secret.copy", ok=True, durable=True, pid=connection.peer.pid, resources=[name, new_name])
+        return {}, b""
+
     async def _discard(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         stored = connection.undo.pop(str(params.get("undo")), None)
         now = await self._in_worker(self._vault.list) if stored is not None else []
@@ -250,12 +295,17 @@ class Service:
             name = _name(params)
             await self._open_vault(connection)
             await self._known([name])
-            await self._confirm(connection, terminal, "Delete", name)
+            await self._confirm_change(connection, terminal, "Delete", name)
         finally:
             _close(terminal)
         await self._in_worker(lambda: self._vault.remove(name))
         self._record("secret.remove", ok=True, durable=True, pid=connection.peer.pid, resources=[name])
         return {}, b""
+
+    async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
+        question = change_question(verb, name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
+        await confirm(self.approvals, connection, question, terminal, takes)
 
     async def _known(self, names: list[str]) -> None:
         """Raise VaultError for the first name that the vault has not, with the nearest one it has."""
@@ -285,8 +335,8 @@ class Service:
     async def _decide(self, connection: Connection, request: wire.LeaseRequest, terminal: int | None) -> Lease:
         about = self._about(connection, request)
         try:
-            question = lease_question(request, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
-            answer = await self._ask(connection, question, terminal)
+            question = lease_question(request, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+            answer = await ask(self.approvals, connection, question, terminal)
         except NotAllowed as error:
             self._record("lease.deny", ok=False, durable=True, reason=error.code, **about)
             raise
@@ -295,7 +345,7 @@ class Service:
             raise
         if not answer.allowed:
             self._record("lease.deny", ok=False, durable=True, reason="refused", approved_by=answer.by, **about)
-            raise NotAllowed("denied.refused", _refusal(answer), "Nothing was started.")
+            raise NotAllowed("denied.refused", refusal(answer), "Nothing was started.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that asked is gone")
         lease = self.leases.grant(request, pid=connection.peer.pid, holder=connection, approved_by=answer.by)
@@ -306,30 +356,6 @@ class Service:
             raise
         return lease
 
-    async def _ask(self, connection: Connection, question: Question, terminal: int | None) -> Answer:
-        """Ask where a person may be; an agent's own terminal proves nobody and is not asked."""
-        marker = agent_marker(connection.peer.pid)
-        usable = terminal is not None and not marker and controls_terminal(connection.peer.pid, terminal)
-        own = reopen_terminal(terminal) if usable and terminal is not None else None
-        if not usable and not self.approvals.has_control and marker:
-            raise NotAllowed(
-                "denied.agent", f"asked from inside an AI agent ({marker} is set), whose terminal is no proof of a person",
-                "Approve in an editor with Locum, or run it in a terminal of your own.",
-            )  # fmt: skip
-        return await self.approvals.ask(question, own, connection)
-
-    async def _confirm(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
-        question = change_question(verb, name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
-        try:
-            answer = await self._ask(connection, question, terminal)
-        except NotAllowed as error:
-            raise NotAllowed(
-                "denied.person", f"{name} is in your vault already; to {verb.lower()} it takes a person, and {error.message}",
-                "Choose another name, or answer in a terminal or an editor.",
-            ) from None  # fmt: skip
-        if not answer.allowed:
-            raise NotAllowed("denied.refused", _refusal(answer), f"{name} stays as it was.")
-
     async def _redeem(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         grants = self.leases.use(str(params.get("id")), connection)
         values = bytearray()
@@ -339,14 +365,14 @@ class Service:
             value = await self._in_worker(lambda name=name: self._vault.get(name))
             with value.view() as view:
                 values += view
-                sizes.append({"env": grant.env, "size": len(view)})
+                sizes.append({"env": grant.key, "size": len(view)})
             value.wipe()
         if not self.leases.is_live(str(params.get("id")), connection):
             values[:] = bytes(len(values))  # it was ended while the vault was read
             raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
         self._record(
             "lease.use", ok=True, durable=True, lease=str(params.get("id")), pid=connection.peer.pid,
-            resources=[grant.env for grant in grants], references=[grant.reference for grant in grants],
+            resources=[grant.key for grant in grants], references=[grant.reference for grant in grants],
         )  # fmt: skip
         return {"values": sizes}, values
 
@@ -386,8 +412,8 @@ class Service:
     def _about(self, connection: Connection, request: wire.LeaseRequest) -> dict[str, Any]:
         return {
             "pid": connection.peer.pid, "task": request.task, "argv": [show_argv(request.argv)], "cwd": request.cwd,
-            "resources": [g.env for g in request.grants], "references": [g.reference for g in request.grants],
-            "ttl_s": request.ttl, "level": LEVEL, "requester": _who(connection),
+            "resources": [g.key for g in request.grants], "references": [g.reference for g in request.grants],
+            "ttl_s": request.ttl, "level": LEVEL, "requester": who(connection),
         }  # fmt: skip
 
     # -- the rest ---------------------------------------------------------------------------------------------
@@ -427,8 +453,8 @@ def _close(terminal: int | None) -> None:
         os.close(terminal)
 
 
-def _name(params: Params) -> str:
-    name = str(params.get("name", ""))
+def _name(params: Params, key: str = "name") -> str:
+    name = str(params.get(key, ""))
     if not is_name(name):
         raise UsageProblem(
             "secret.name", "this cannot name a secret", "Use letters, digits and _ . -, not a digit first."
@@ -450,18 +476,3 @@ def _local_names(request: wire.LeaseRequest) -> list[str]:
             )  # fmt: skip
         names.append(reference.name)
     return names
-
-
-def _who(connection: Connection) -> str:
-    """Return who asks, as far as the kernel tells: pid, program, and the agent marker if there is one."""
-    pid = connection.peer.pid
-    try:
-        program = Path(f"/proc/{pid}/exe").readlink().name
-    except OSError:
-        program = "a program"
-    marker = agent_marker(pid)
-    return f"{program}, process {pid}" + (f", inside an AI agent ({marker})" if marker else "")
-
-
-def _refusal(answer: Answer) -> str:
-    return "nobody answered in time" if answer.by == "nobody" else "you said no"

@@ -78,11 +78,28 @@ def _message(text: bytes) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One thing asked for: `reference` (as the person sees it) under the variable `env`, found at `source`."""
+    """One thing asked for: `reference` (as the person sees it), found at `source`.
+
+    It goes into the variable `env`, or into the rendered copy of `file`; the other one is empty.
+    """
 
     env: str
     reference: str
     source: str = "local"
+    file: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the value is called when it is handed over: the variable, or for a file the reference."""
+        return self.env or self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A file whose references are resolved in a copy: its absolute path, and the SHA-256 of what stands in it."""
+
+    path: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,7 @@ class LeaseRequest:
     ttl: int = 900
     reason: str = ""
     channel: str = field(default="env")
+    files: tuple[RenderedFile, ...] = ()
 
     def to_wire(self) -> Message:
         """Return it as JSON-ready data."""
@@ -106,16 +124,23 @@ class LeaseRequest:
     def from_wire(cls, raw: Mapping[str, Any]) -> LeaseRequest:
         """Read and check what a client sent. Raises UsageProblem."""
         try:
-            grants = tuple(Grant(str(g["env"]), str(g["reference"]), str(g["source"])) for g in raw["grants"])
+            grants = tuple(
+                Grant(str(g["env"]), str(g["reference"]), str(g["source"]), str(g.get("file", "")))
+                for g in raw["grants"]
+            )  # fmt: skip
+            files = tuple(RenderedFile(str(f["path"]), str(f["digest"])) for f in raw.get("files", ()))
             argv = tuple(str(part) for part in raw["argv"])
             request = cls(
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
-                str(raw["reason"]), str(raw["channel"]),
+                str(raw["reason"]), str(raw["channel"]), files,
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
         if len(grants) > MAX_GRANTS:
             raise UsageProblem("lease.request", f"a lease names at most {MAX_GRANTS} secrets", "Split the task.")
         if not argv or not grants:
             raise UsageProblem("lease.request", "a lease names a command and at least one secret")
+        paths = {file.path for file in files}
+        if any(bool(grant.env) == bool(grant.file) or (grant.file and grant.file not in paths) for grant in grants):
+            raise UsageProblem("lease.request", "a secret goes into a variable, or into a file of the request")
         return request

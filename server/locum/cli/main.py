@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # name: ("module:attribute", "one line of help", which stands here so that `locum --help` imports no command)
     "tour": ("locum.cli.tour:tour", "see the main job on a sample project, in a minute"),
     "scan": ("locum.cli.scan:scan", "find plaintext secrets in files"),
+    "fix": ("locum.cli.fix:fix", "move plaintext secrets of files into the vault"),
+    "check": ("locum.cli.check:check", "which secrets this project needs, and which you lack"),
     "explain": ("locum.cli.explain:explain", "what a rule finds, and how to rotate such a secret"),
     "lsp": ("locum.cli.lsp:lsp", "the language server, for editors"),
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),

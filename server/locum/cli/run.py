@@ -13,6 +13,7 @@ from locum.broker.client import BrokerClient, connect
 from locum.broker.harden import hide_memory
 from locum.broker.wire import Grant, LeaseRequest
 from locum.cli.person import terminal, with_vault
+from locum.cli.rendering import Copies
 from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.refs.manifest import DEFAULT_TTL, Manifest, Task, parse_duration
 from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
@@ -26,18 +27,26 @@ from locum.workspace.project import Project, find_project, load_manifest
 @click.option("--task", help="A task of locum.toml: its secrets, time and, without CMD, its command.")
 @click.option("--secret", "secrets", multiple=True, metavar="NAME[=REF]", help="A secret as $NAME. Repeatable.")
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file whose references count.")
+@click.option(
+    "--render", multiple=True, metavar="FILE", help="A file in CMD whose references are resolved in a copy. Repeatable."
+)
 @click.option("--ttl", help="How long the lease lives at most, for example 90s, 15m, 2h.")
 @click.option("--reason", default="", help="Shown to the person who approves.")
 @click.option("--channel", type=click.Choice(["env"]), default="env", show_default=True, help="How values arrive.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def run(
-    task: str | None, secrets: tuple[str, ...], env_file: str | None, ttl: str | None, reason: str, channel: str,
-    command: tuple[str, ...],
+    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...], ttl: str | None,
+    reason: str, channel: str, command: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run CMD with secrets that it may use, and nobody sees.
 
     References in the environment (and in --env-file) are resolved too. A person approves first; the lease ends with
     the task; the values in its output are replaced by their references.
+
+    --render FILE is for programs that read a configuration file and expand nothing in it: the file keeps its
+    references, and CMD gets the path of a copy in memory with the values wherever it names FILE (`FILE`, `./FILE`,
+    `--config=FILE`, `@FILE`, a variable that is FILE). Linux only; not for programs that follow links to their end
+    before they open a file (PHP, Node's require).
     """
     project = find_project(Path.cwd())
     manifest = load_manifest(project)
@@ -48,30 +57,41 @@ def run(
     plain, file_references = _env_file(env_file)
     wanted = _references(chosen.secrets, secrets, file_references, os.environ)
     environment = dict(os.environb) | {k.encode(): v.encode() for k, v in plain.items() if k not in os.environ}
-    if not wanted:
-        return launch(argv, child_environment(environment, {}), {})
-    request = LeaseRequest(
-        argv, os.fspath(project.root if not command else Path.cwd()),
-        tuple(Grant(env, reference.text, _source(reference, manifest)) for env, reference in wanted.items()),
-        os.fspath(project.root), chosen.name, parse_duration(ttl) if ttl else chosen.ttl, reason, channel,
-    )  # fmt: skip
-    child_environment(environment, dict.fromkeys(wanted, SecretBytes(b"-")))  # refuse bad names before anybody is asked
-    with connect() as client:
-        return _run_leased(client, request, environment)
+    folder = os.fspath(project.root if not command else Path.cwd())
+    with Copies(render, argv, environment, folder) as copies:
+        grants = [Grant(env, reference.text, _source(reference, manifest)) for env, reference in wanted.items()]
+        grants += copies.grants(lambda reference: _source(reference, manifest))
+        if not grants:
+            return launch(argv, child_environment(environment, {}), {})
+        request = LeaseRequest(
+            argv, folder, tuple(grants), os.fspath(project.root), chosen.name,
+            parse_duration(ttl) if ttl else chosen.ttl, reason, channel, copies.described(),
+        )  # fmt: skip
+        child_environment(environment, dict.fromkeys(wanted, SecretBytes(b"-")))  # before anybody is asked
+        with connect() as client:
+            return _run_leased(client, request, environment, copies)
 
 
-def _run_leased(client: BrokerClient, request: LeaseRequest, environment: Mapping[bytes, bytes]) -> int:
+def _run_leased(
+    client: BrokerClient, request: LeaseRequest, environment: Mapping[bytes, bytes], copies: Copies
+) -> int:  # fmt: skip
     with terminal() as tty:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
+    copies.check_unchanged()
     hide_memory()  # from here on values pass through this process
     values = client.redeem(lease["id"])
     reason = _ended(client, lease["id"])
     if reason is not None:
         raise NotAllowed("denied.lease", f"{reason}: nothing was started")
-    masks = {grant.reference: values[grant.env] for grant in request.grants}
-    child = child_environment(environment, values)
+    masks = {grant.reference: values[grant.key] for grant in request.grants}
+    leased = {grant.env: values[grant.env] for grant in request.grants if grant.env}
+    child = child_environment(copies.in_environment(environment), leased)
+    spelt = copies.fill(masks)
     os.chdir(request.cwd)
-    code = launch(request.argv, child, masks, stop=StopWatch(client.fileno(), lambda: _ended(client, lease["id"])))
+    code = launch(
+        copies.in_argv(request.argv), child, masks, spelt=spelt, in_child=copies.in_child,
+        stop=StopWatch(client.fileno(), lambda: _ended(client, lease["id"])),
+    )  # fmt: skip
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code

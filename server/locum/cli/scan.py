@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import click
 
+from locum.cli.files import printable, relative, scan_files, shown
 from locum.detect.engine import default_engine
 from locum.detect.finding import Finding, Severity, Suppressed
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
@@ -20,7 +21,7 @@ from locum.refs.manifest import FILE_NAME
 from locum.text.source import SourceText
 from locum.workspace.report import count_suppressed, finding_json, suppressed_line
 from locum.workspace.scanner import FileReport, Scanner
-from locum.workspace.walk import MAX_FILE, Skipped, Walk
+from locum.workspace.walk import MAX_FILE, Skipped
 
 _LEVELS = get_args(Severity)
 """From the gravest to the least grave."""
@@ -99,27 +100,12 @@ def _scan_stdin(name: Path | None, *, ignore: bool) -> _Result:
 
 
 def _scan_paths(paths: tuple[Path, ...], *, ignore: bool) -> _Result:
-    result, seen = _Result(), set[Path]()
-    here = Path.cwd()
-    for given in paths:
-        path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve would follow links
-        if not os.path.lexists(path):
-            raise UsageProblem("scan.path", f"there is no {_shown(given)}", "Check the spelling.")
-        scanner = Scanner(base=here if path.is_relative_to(here) else path if path.is_dir() else path.parent)
-        base, exclude = scanner.exclude_patterns(path)
-        walk = Walk([path], ignore, exclude if ignore else (), base)
-        for file in walk.files():
-            if file in seen:
-                continue
-            seen.add(file)
-            if ignore and file != path and scanner.excludes(file):
-                continue
-            report = scanner.scan_file(file, ignore=ignore)
-            if isinstance(report, Skipped):
-                result.skipped.append(report)
-            else:
-                result.add(report)
-        result.skipped += walk.skipped
+    result = _Result()
+    for _, report in scan_files(paths, ignore=ignore):
+        if isinstance(report, Skipped):
+            result.skipped.append(report)
+        else:
+            result.add(report)
     return result
 
 
@@ -133,7 +119,7 @@ def _write(result: _Result, format_: str, output: Path | None) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageProblem(
-            "scan.output", f"{_shown(output)} cannot be written ({error.strerror})", "Check its folder."
+            "scan.output", f"{printable(output)} cannot be written ({error.strerror})", "Check its folder."
         ) from None
 
 
@@ -143,7 +129,7 @@ def _as_json(result: _Result) -> dict[str, Any]:
     return {
         "version": 1,
         "findings": [
-            finding_json(finding, report.source, _relative(report.path))
+            finding_json(finding, report.source, relative(report.path))
             for report in result.reports
             for finding in report.findings
         ],
@@ -156,8 +142,8 @@ def _as_json(result: _Result) -> dict[str, Any]:
             "suppressed": counts,
             "suppressed_total": len(result.suppressed),
             "allowed": counts.get(FILE_NAME, 0),
-            "truncated": [_relative(path) for path in result.truncated],
-            "skipped": [{"path": _relative(skip.path), "reason": skip.reason} for skip in result.skipped],
+            "truncated": [relative(path) for path in result.truncated],
+            "skipped": [{"path": relative(skip.path), "reason": skip.reason} for skip in result.skipped],
         },
     }
 
@@ -166,13 +152,13 @@ def _as_text(result: _Result, *, colour: bool) -> str:
     """Return the report for people: one block a file, then what was done, then what to do."""
     lines: list[str] = []
     for report in result.reports:
-        lines.append(click.style(_shown(Path(_relative(report.path))), bold=True) if colour else _shown_path(report))
+        lines.append(click.style(shown(report.path), bold=True) if colour else shown(report.path))
         for finding in report.findings:
             lines += _finding_lines(finding, report.source, colour=colour)
         lines.append("")
-    lines += [f"Cut short: {_shown_relative(path)} has more than is shown." for path in result.truncated]
+    lines += [f"Cut short: {shown(path)} has more than is shown." for path in result.truncated]
     told = [skip for skip in result.skipped if skip.reason not in _UNREMARKABLE]
-    lines += [f"Not scanned: {_shown_relative(skip.path)} is {skip.reason}." for skip in told]
+    lines += [f"Not scanned: {shown(skip.path)} is {skip.reason}." for skip in told]
     silenced = suppressed_line(count_suppressed(result.suppressed))
     lines += [silenced] if silenced else []
     lines.append(_sentence(result))
@@ -209,24 +195,3 @@ def _sentence(result: _Result) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _relative(path: Path) -> str:
-    """Return a path as seen from the working directory, with `/`."""
-    try:
-        return os.path.relpath(path).replace(os.sep, "/")
-    except ValueError:  # another drive
-        return path.as_posix()
-
-
-def _shown_path(report: FileReport) -> str:
-    return _shown_relative(report.path)
-
-
-def _shown_relative(path: Path) -> str:
-    return _shown(Path(_relative(path)))
-
-
-def _shown(path: Path) -> str:
-    """Return a path that cannot steer a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path.as_posix())

@@ -56,6 +56,19 @@ def list_secrets(format_: str) -> None:
             click.echo(f"{item['name']:<{width}}  version {item['version']}  updated {item['updated']}")
 
 
+@secret.command("copy")
+@click.argument("name")
+@click.argument("new_name")
+def copy(name: str, new_name: str) -> None:
+    """Give the value of NAME a second name, after a person's yes. NAME stays."""
+    reference = locum_reference(new_name)
+    with connect() as client, terminal() as tty:
+        with_vault(client, lambda: client.copy_secret(name, new_name, tty=tty))
+    click.echo(
+        f"{new_name} is a second name of {name}. Refer to it as {reference}; drop the old one: locum secret rm {name}"
+    )
+
+
 @secret.command("rm")
 @click.argument("name")
 def remove(name: str) -> None:

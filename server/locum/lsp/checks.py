@@ -120,11 +120,20 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
         yield from about_servers(snapshot.text, snapshot.path or snapshot.uri)
     if not is_manifest and "locum://" not in snapshot.text:
         return
-    from locum.lsp.remarks import about_manifest, about_references, about_rules  # most texts need none of it
+    from locum.lsp.remarks import (  # most texts need none of it
+        about_manifest,
+        about_names,
+        about_references,
+        about_rules,
+    )
 
     if is_manifest:
+        from locum.lsp.standing import stored_names, used_in
+
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
-        yield from about_rules(snapshot.text, place_of(snapshot)[1])
+        project = place_of(snapshot)[1]
+        yield from about_rules(snapshot.text, project)
+        yield from about_names(snapshot.text, stored_names(), used_in(project.root))
     if "locum://" in snapshot.text:
         path, project = place_of(snapshot)
         names = None if is_manifest or snapshot.path is None else declared_names(project)

@@ -1,4 +1,4 @@
-"""Silencing a finding: by a comment in its text, or by an allowance in `locum.toml`.
+"""Silencing a finding: by a comment in its text, by an allowance in `locum.toml`, or by a placeholder in its place.
 
 Comments are edits of the document at the version that was looked at. An allowance goes into the manifest as the editor has
 it open, by an edit that the editor can undo; where it is not open, into the file on the disk, written whole or not at all.
@@ -17,14 +17,16 @@ from locum.detect.fingerprint import value_fingerprint
 from locum.errors import LocumError
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
+from locum.lsp.edits import Change, rewritten, workspace_edit
 from locum.lsp.ignore import ignore_edit, one_line
 from locum.refs.manifest import FILE_NAME, Allowance
 from locum.refs.manifest_allow import add_allowance, literal_pattern
+from locum.rewrite.naming import choose_name
+from locum.text.edits import Edit
 from locum.workspace.project import Project, read_manifest_text, write_manifest_text
 
 if TYPE_CHECKING:
     from locum.lsp.documents import Document
-    from locum.lsp.moves import Change
     from locum.lsp.protocol import LocumServer
 
 Scope = Literal["line", "next-line", "file", "value", "rule-in-path"]
@@ -35,6 +37,22 @@ GUESSABLE = (
     "This value could be guessed: a fingerprint of it would let the guess be tried. Ignore it by line or by path."
 )
 _GONE = "The text has changed: that finding is not there any more."
+
+
+async def put_placeholder(ls: LocumServer, uri: str, fingerprint: str, occurrence: int) -> str:
+    """Replace a value by words that say what belongs there. Returns why it was not done, "" when it was."""
+    check, document = await ls.session.checked(uri), ls.documents.open_document(uri)
+    found = check.one(fingerprint, occurrence) if check is not None else None
+    if check is None or document is None or found is None:
+        return _GONE
+    words = f"your-{choose_name(found.finding, ()).lower().replace('_', '-')}-here"
+    edits = to_edits(check.snapshot.source, (Edit(found.start, found.end, words),), document.encoding)
+    try:
+        return await _apply(ls, Change(document, edits), "Replace a secret by a placeholder")
+    except TimeoutError:
+        return "The editor did not say whether it applied the edit."
+    except JsonRpcException:  # the editor refused in its own way
+        return "The editor did not apply the edit."
 
 
 async def ignore(ls: LocumServer, uri: str, fingerprint: str, occurrence: int, scope: Scope, reason: str) -> str:
@@ -77,8 +95,6 @@ def allowance_for(check: Check, found: Found, scope: Scope, reason: str) -> Allo
 async def _by_comment(
     ls: LocumServer, check: Check, found: Found, document: Document, *, before: bool, reason: str
 ) -> str:
-    from locum.lsp.moves import Change
-
     edit = ignore_edit(check.snapshot, found.start, found.end, before=before, reason=reason)
     if edit is None:
         return f"A comment there would change what the file says. Ignore it in {FILE_NAME}: by file, value or rule."
@@ -93,8 +109,6 @@ async def _by_manifest(ls: LocumServer, check: Check, allowance: Allowance) -> s
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(ls.session.quick_thread, _allow_on_disk, project, allowance)
         return ""
-    from locum.lsp.moves import Change, rewritten
-
     edits = rewritten(manifest, add_allowance(manifest.source, allowance))
     return await _apply(ls, Change(manifest, edits)) if edits else ""
 
@@ -106,10 +120,8 @@ def _allow_on_disk(project: Project, allowance: Allowance) -> None:
         write_manifest_text(project, allowed)
 
 
-async def _apply(ls: LocumServer, change: Change) -> str:
-    from locum.lsp.moves import workspace_edit
-
+async def _apply(ls: LocumServer, change: Change, label: str = "Ignore a finding") -> str:
     edit = workspace_edit([change], versioned=ls.session.client.document_changes)
-    answer = ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, label="Ignore a finding"))
+    answer = ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, label=label))
     result = await asyncio.wait_for(answer, EDIT_SECONDS)
     return "" if result.applied else "The editor did not apply the edit."

@@ -1,32 +1,39 @@
-"""Moving a value into the vault: store and read back, then edit, then declare. Any failure leaves all as it was (P2).
+"""Moving values into the vault: store and read back, then edit, then declare. Any failure leaves all as it was (P2).
 
-The value is taken from the server's own copy of the document, never from a message. The broker stores it and reads it
-back before it answers; a refused edit takes it out again.
+Values are taken from the server's own copies of documents, never from a message. The broker stores them and reads them
+back before it answers; a refused edit takes them out again. One finding, a whole file or a workspace: it is one edit of
+all open documents, bound to their versions; files that nobody has open are written by us (`fix.disk`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
 
-from locum.errors import LocumError
+from locum.detect.finding import Finding
+from locum.errors import LocumError, NotAllowed
+from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, with_names
+from locum.fix.stores import Stores
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
+from locum.lsp.edits import Change, rewritten, workspace_edit
 from locum.lsp.handlers.documents import look_anew
 from locum.lsp.projects import about_to_declare, rule_of
-from locum.refs.manifest import add_secret, parse_manifest
+from locum.refs.manifest import parse_manifest
 from locum.refs.reference import locum_reference
-from locum.rewrite.plan import Plan, Refusal
-from locum.rewrite.planner import choose_name, plan
+from locum.rewrite.batch import Batch, plan_all
+from locum.rewrite.naming import choose_name
+from locum.rewrite.plan import Plan
 from locum.secret import SecretBytes
-from locum.text.edits import Edit
-from locum.workspace.project import read_manifest_text, write_manifest_text
+from locum.workspace.project import Project, read_manifest_text, write_manifest_text
 
 if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
@@ -36,27 +43,54 @@ if TYPE_CHECKING:
 STORE_SECONDS = 60.0
 """The broker may wait for a keyring's dialog."""
 EDIT_SECONDS = 30.0
+ASK_SECONDS = 120.0
 SETTLE_SECONDS = 1.0
 """How long an edit may take to arrive from an editor that said it failed."""
-NEXT_VERSION_SECONDS = 5.0
 
 T = TypeVar("T")
+Confirm = Callable[["Moved"], Awaitable[bool]]
 
 
 @dataclass(slots=True)
 class Moved:
     """What a fix did, or why it did nothing."""
 
-    applied: bool
-    name: str = ""
+    applied: bool = False
+    names: list[str] = field(default_factory=list[str])
+    """In the order of the texts, each once."""
+    count: int = 0
+    """Findings that were moved."""
     note: str = ""
-    reason: str = ""
+    """Of the last one: what the person must know."""
+    left: list[str] = field(default_factory=list[str])
+    """Why findings stay, one reason each."""
+
+    @classmethod
+    def of(cls, batches: Iterable[Batch]) -> Moved:
+        """Say what plans would do."""
+        plans = [moved.plan for batch in batches for moved in batch.moved]
+        names = list(dict.fromkeys(plan.name for plan in plans))
+        left = [left.reason for batch in batches for left in batch.left]
+        return cls(bool(plans), names, len(plans), plans[-1].note if plans else "", left)
+
+    @property
+    def reason(self) -> str:
+        """The first reason why something stays."""
+        return self.left[0] if self.left else ""
 
     def to_wire(self) -> dict[str, Any]:
-        """Return it as a command's result."""
+        """Return it as the result of the command that moves one."""
         if not self.applied:
             return {"applied": False, "reason": self.reason}
-        return {"applied": True, "name": self.name, "reference": locum_reference(self.name)}
+        return {"applied": True, "name": self.names[0], "reference": locum_reference(self.names[0])}
+
+
+@dataclass(slots=True)
+class Text:
+    """An open document, and those of its findings that shall move."""
+
+    check: Check
+    found: Sequence[Found]
 
 
 async def move(ls: LocumServer, uri: str, fingerprint: str, occurrence: int = 0) -> Moved:
@@ -64,204 +98,309 @@ async def move(ls: LocumServer, uri: str, fingerprint: str, occurrence: int = 0)
     check = await ls.session.checked(uri)
     found = check.one(fingerprint, occurrence) if check is not None else None
     if check is None or found is None:
-        return Moved(False, reason="The text has changed: that secret is not there any more.")
+        return Moved(left=["The text has changed: that secret is not there any more."])
+    return await move_texts(ls, [Text(check, [found])])
+
+
+async def move_file(ls: LocumServer, uri: str) -> Moved:
+    """Move all that a document holds, in one edit; what cannot be moved stays."""
+    check = await ls.session.checked(uri)
+    if check is None or not check.found:
+        return Moved(left=["There is nothing to move in this text."])
+    return await move_texts(ls, [Text(check, check.found)])
+
+
+async def move_texts(
+    ls: LocumServer, texts: Sequence[Text], files: Sequence[FileToFix] = (), *,
+    confirmed: Confirm | None = None,
+) -> Moved:  # fmt: skip
+    """Move the findings of open documents, and those of files that nobody has open.
+
+    `confirmed` is awaited with what would be done, before anything is stored; false ends it there.
+    """
     try:
-        return await _Move(ls, check, found).make()
+        return await _Move(ls, texts, files).make(confirmed)
     except LocumError as error:
-        return Moved(False, reason=error.explain().replace("\n", ". ").replace("..", "."))
+        return Moved(left=[error.explain().replace("\n", ". ").replace("..", ".")])
     except TimeoutError:
-        return Moved(False, reason="The vault did not answer in time. Nothing was changed; try again.")
+        return Moved(left=["The vault did not answer in time. Nothing was changed; try again."])
+
+
+@dataclass(slots=True)
+class _Planned:
+    """An open document, where it belongs, and its plan."""
+
+    check: Check
+    path: str
+    project: Project
+    batch: Batch
+
+    @property
+    def is_file(self) -> bool:
+        """A text that is no file has no project to declare names in."""
+        return self.check.snapshot.path is not None
+
+
+@dataclass(slots=True)
+class _Manifest:
+    """A project's manifest: the editor's text where it is open there, else the file's."""
+
+    text: str
+    document: Document | None = None
+    stamp: Stamp | None = None
 
 
 class _Move:
     """One move, step by step."""
 
-    def __init__(self, ls: LocumServer, check: Check, found: Found) -> None:
+    def __init__(self, ls: LocumServer, texts: Sequence[Text], files: Sequence[FileToFix]) -> None:
         self._ls = ls
-        self._check = check
-        self._finding = found.finding
-        self._path, self._project = place_of(check.snapshot)
-        self._known_names: Collection[str] = ()
-        """The name under which this very value is in the vault already."""
+        self._texts = texts
+        self._files = files
+        self._places = [place_of(text.check.snapshot) for text in texts]
+        self._manifests: dict[Project, _Manifest] = {}
+        self._planned: list[_Planned] = []
+        self._on_disk: list[PlannedFile] = []
         self._gave_up = False
         self._sent = False
-        """Whether the editor was asked to edit: from then on only the text itself tells whether it did."""
+        """Whether the editor was asked to edit: from then on only the texts themselves tell whether it did."""
 
-    async def make(self) -> Moved:
-        """Make everything that can fail without a trace before the value is stored: manifest, name, plan."""
-        manifest = self._open_manifest()
-        text = (
-            manifest.source if manifest is not None else await self._off_loop(lambda: read_manifest_text(self._project))
-        )
-        stamp = manifest.stamp if manifest is not None else None
-        declared = set(parse_manifest(text).secrets) if text else set[str]()
+    async def make(self, confirmed: Confirm | None) -> Moved:
+        """Make everything that can fail without a trace before a value is stored: manifests, names, plans."""
+        for project in [*(project for _, project in self._places), *(file.project for file in self._files)]:
+            if project not in self._manifests:
+                self._manifests[project] = await self._manifest(project)
+        loop = asyncio.get_running_loop()
         client = await self._off_loop(_connect)
         try:
-            stored = {item["name"]: item["version"] for item in await self._off_loop(client.list_secrets)}
-            planned = await self._plan(stored, declared)
-            if isinstance(planned, Refusal):
-                return Moved(False, reason=planned.reason)
-            try:
-                new_text = self._declared(text, planned.name)
-                changes = [Change(manifest, rewritten(manifest, new_text))] if manifest is not None else []
-                return await self._store_and_edit(client, planned, changes, stamp)
-            finally:
-                planned.value.wipe()
+            stores = await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
+            batches = [item.batch for item in (*self._planned, *self._on_disk)]
+            moved = Moved.of(batches)
+            new_texts = {project: self._declared(project) for project in self._manifests}
+            if not moved.applied or (confirmed is not None and not await confirmed(moved)):
+                moved.applied = False
+                return moved
+            problem = await self._store_and_edit(stores, new_texts)
+            if problem:
+                return Moved(left=[problem])
+            moved.note = await self._declare_on_disk(new_texts) or moved.note
+            if self._on_disk:
+                await self._write_files(stores, moved)
+            return moved
         finally:
+            for item in (*self._planned, *self._on_disk):
+                item.batch.wipe()
             self._ls.session.broker_thread.submit(client.close)
 
-    async def _plan(self, stored: Mapping[str, int], declared: Collection[str]) -> Plan | Refusal:
-        """Plan the edit; a value that this session has stored already keeps its name."""
-        name = choose_name(self._finding, {*stored, *declared})
-        planned = await self._off_loop(lambda: self._planned(name))
-        if isinstance(planned, Plan):
-            known = self._ls.session.stored_as(planned.value)
-            if known is not None and stored.get(known) == 1:  # nobody has replaced it since
-                planned.value.wipe()
-                self._known_names = {known}
-                return await self._off_loop(lambda: self._planned(known))
-        return planned
+    # -- plans --------------------------------------------------------------------------------------------------
 
-    def _planned(self, name: str) -> Plan | Refusal:
-        snapshot = self._check.snapshot
-        return plan(snapshot.source, self._finding, path=self._path, language=snapshot.language, name=name)
+    def _plan(self, client: BrokerClient, loop: asyncio.AbstractEventLoop) -> Stores:
+        """Plan all texts. In the broker's thread: names depend on what the vault has."""
 
-    async def _store_and_edit(
-        self, client: BrokerClient, planned: Plan, changes: list[Change], manifest: Stamp | None
-    ) -> Moved:
-        """Store, edit, and take the value out again unless the edit was made (or nobody can tell)."""
-        undo = ""
-        if planned.name not in self._known_names:
-            undo = await self._store(client, planned)
-        sure = False  # whether we know what became of the text
-        moved = Moved(False, reason=_REFUSED)
+        def agree(best: str, name: str) -> str:
+            return asyncio.run_coroutine_threadsafe(self._agree(best, name, stores), loop).result()
+
+        one = len(self._texts) == 1 and not self._files and len(self._texts[0].found) == 1
+        asks = one and self._ls.session.client.answers_messages
+        elsewhere = {name for manifest in self._manifests.values() for name in _declared_elsewhere(manifest.text)}
+        stores = Stores(
+            client, origin="editor", declared=elsewhere, names=self._ls.session.stored, agree=agree if asks else None
+        )
+        for text, (path, project) in zip(self._texts, self._places, strict=True):
+            snapshot = text.check.snapshot
+            findings = [found.finding for found in text.found]
+            batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
+            self._planned.append(_Planned(text.check, path, project, batch))
+        self._on_disk += plan_files(self._files, stores.name_for)
+        return stores
+
+    async def _agree(self, best: str, name: str, stores: Stores) -> str:
+        """Ask how a value shall be called whose best name stands for another one in the vault. Raises NotAllowed."""
+        folder = self._places[0][1].root.name
+        longer = choose_name(replace(self._texts[0].found[0].finding, secret_name=f"{folder}_{best}"), ())
+        choices = [choice for choice in (name, longer) if not stores.has(choice)]
+        params = types.ShowMessageRequestParams(
+            types.MessageType.Info,
+            f"Locum: {best} stands for another value in your vault. What shall this one be called?",
+            [types.MessageActionItem(choice) for choice in (*choices, "Cancel")],
+        )
+        answer = await self._ls.window_show_message_request_async(params)
+        if answer is not None and answer.title not in choices:
+            raise NotAllowed("denied.name", "Nothing was changed.")
+        return answer.title if answer is not None else name
+
+    def _declared(self, project: Project) -> str:
+        """Return the manifest with the new names that this move declares there itself."""
+        manifest = self._manifests[project]
+        text = manifest.text
+        for item in self._planned:
+            if item.project == project and item.is_file:
+                text = with_names(text, item.batch, Path(item.check.snapshot.path or ""), _page)
+        for file in self._on_disk:
+            if file.file.project == project and manifest.document is not None:
+                text = with_names(text, file.batch, file.file.path, _page)
+        return text
+
+    # -- the vault, and the editor ------------------------------------------------------------------------------
+
+    async def _store_and_edit(self, stores: Stores, new_texts: dict[Project, str]) -> str:
+        """Store, edit, and take the values out again unless the edit was made (or nobody can tell). Returns what failed."""
+        sure = done = False  # whether we know what became of the texts; whether they refer to the values now
         try:
-            with about_to_declare(planned.name):
-                moved = await self._edit(planned, changes, manifest)
-            sure = moved.reason != _NO_ANSWER
+            for item in self._planned:
+                for moved in item.batch.moved:
+                    await self._store(stores, moved.plan)
+            with ExitStack() as expected:
+                for item in self._planned:
+                    for moved in item.batch.moved:
+                        expected.enter_context(about_to_declare(moved.plan.name))
+                problem = await self._edit(new_texts)
+            sure, done = problem != _NO_ANSWER, not problem
         except JsonRpcException:
-            sure = True  # the editor refused in its own way; should it have edited all the same, its text says so soon
-            await self._ls.session.next_version(self._check.snapshot.uri, self._check.snapshot.version, SETTLE_SECONDS)
+            problem, sure = _REFUSED, True  # the editor refused in its own way; should it have edited all the same,
+            for item in self._planned[:1]:  # its text says so soon
+                snapshot = item.check.snapshot
+                await self._ls.session.next_version(snapshot.uri, snapshot.version, SETTLE_SECONDS)
         finally:
             as_it_was = not self._sent or (sure and self._is_untouched())
-            if undo and not moved.applied and as_it_was:
-                await self._off_loop(lambda: client.discard_secret(undo))
-        if not moved.applied and not as_it_was:
-            return Moved(False, reason=_NO_ANSWER)
-        if moved.applied:
-            self._ls.session.remember(planned.value, planned.name)
-        return moved
+            if not done and as_it_was:
+                await self._off_loop(stores.take_back)
+        if done:
+            stores.keep({moved.plan.name for item in self._planned for moved in item.batch.moved})
+            return ""
+        return problem if as_it_was else _NO_ANSWER
 
-    async def _store(self, client: BrokerClient, planned: Plan) -> str:
-        """Store the value; one that is stored after we stopped waiting is taken out at once."""
-        value = SecretBytes(planned.value.view())  # the plan's own copy is wiped when we stop waiting
+    async def _store(self, stores: Stores, plan: Plan) -> None:
+        """Store one value; one that is stored after we stopped waiting is taken out at once."""
+        value = SecretBytes(plan.value.view())  # the plan's own copy is wiped when we stop waiting
 
-        def store() -> str:
+        def store() -> None:
             try:
-                undo = client.store_secret(planned.name, value, origin="editor")
+                stores.put(plan.name, value, given_up=lambda: self._gave_up)
             finally:
                 value.wipe()
-            if self._gave_up:
-                client.discard_secret(undo)
-            return undo
 
         try:
-            return await self._off_loop(store)
+            await self._off_loop(store)
         except (TimeoutError, asyncio.CancelledError):
             self._gave_up = True
             raise
 
-    async def _edit(self, planned: Plan, changes: list[Change], manifest: Stamp | None) -> Moved:
-        """Let the editor apply the edit to the very text that was planned for, and declare the name."""
-        snapshot = self._check.snapshot
-        document, toml = self._ls.documents.open_document(snapshot.uri), self._open_manifest()
-        if document is None or document.stamp != snapshot.stamp or (toml.stamp if toml else None) != manifest:
-            return Moved(False, reason="The text changed meanwhile. Nothing was done; try again.")
-        # The manifest first: an editor that fails there has not touched the text yet.
-        changes = [*changes, Change(document, to_edits(snapshot.source, planned.edits, document.encoding))]
+    async def _edit(self, new_texts: dict[Project, str]) -> str:
+        """Let the editor apply the edits to the very texts that were planned for. Returns what failed, "" for nothing."""
+        documents = [self._ls.documents.open_document(item.check.snapshot.uri) for item in self._planned]
+        # Manifests first: an editor that fails there has not touched a text yet.
+        changes: list[Change] = []
+        for project, manifest in self._manifests.items():
+            open_now = self._open_manifest(project)
+            if (open_now.stamp if open_now else None) != manifest.stamp:
+                return _CHANGED
+            if open_now is not None:
+                changes.append(Change(open_now, rewritten(open_now, new_texts[project])))
+        for item, document in zip(self._planned, documents, strict=True):
+            if document is None or document.stamp != item.check.snapshot.stamp:
+                return _CHANGED
+            edits = to_edits(item.check.snapshot.source, item.batch.edits, document.encoding)
+            changes.append(Change(document, edits))
+        changes = [change for change in changes if change.edits]
+        if not changes:
+            return ""
         edit = workspace_edit(changes, versioned=self._ls.session.client.document_changes)
-        params = types.ApplyWorkspaceEditParams(edit=edit, label=f"Move {planned.name} to the vault")
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=self._label())
         self._sent = True
         try:
             answer = self._ls.workspace_apply_edit_async(params)
             result = await asyncio.wait_for(asyncio.shield(answer), EDIT_SECONDS)
         except TimeoutError:
-            return Moved(False, reason=_NO_ANSWER)
-        if not result.applied:
-            return Moved(False, reason=_REFUSED)
-        note = planned.note
-        if manifest is None:
-            try:
-                await self._off_loop(lambda: self._declare_on_disk(planned.name))
-                look_anew(self._ls)
-            except Exception as error:  # noqa: BLE001 - the edit is made: whatever fails now must not undo the store
-                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
-                note = f"{cause}. Declare it there by hand: [secrets.{planned.name}]"
-        return Moved(True, planned.name, note)
+            return _NO_ANSWER
+        return "" if result.applied else _REFUSED
+
+    def _label(self) -> str:
+        names = {moved.plan.name for item in self._planned for moved in item.batch.moved}
+        return f"Move {names.pop() if len(names) == 1 else f'{len(names)} secrets'} to the vault"
 
     def _is_untouched(self) -> bool:
-        document = self._ls.documents.open_document(self._check.snapshot.uri)
-        return document is not None and document.stamp == self._check.snapshot.stamp
+        documents = [self._ls.documents.open_document(item.check.snapshot.uri) for item in self._planned]
+        return all(
+            document is not None and document.stamp == item.check.snapshot.stamp
+            for item, document in zip(self._planned, documents, strict=True)
+        )
 
-    def _open_manifest(self) -> Document | None:
+    # -- the disk -----------------------------------------------------------------------------------------------
+
+    async def _declare_on_disk(self, new_texts: dict[Project, str]) -> str:
+        """Write the manifests that are not open. The edits are made: what fails now is only said."""
+        note = ""
+        for project, manifest in self._manifests.items():
+            if manifest.document is not None or new_texts[project] == manifest.text:
+                continue
+            try:
+                await self._off_loop(lambda p=project: self._declare_in_file(p))
+            except Exception as error:  # noqa: BLE001 - whatever fails now must not undo the store
+                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
+                names = [moved.plan.name for item in self._planned for moved in item.batch.moved]
+                note = f"{cause}. Declare it there by hand: [secrets.{names[0]}]"
+        look_anew(self._ls)
+        return note
+
+    def _declare_in_file(self, project: Project) -> None:
+        """Add the names to the file as it is now: somebody may have written it meanwhile."""
+        self._manifests[project].text = text = read_manifest_text(project)
+        declared = self._declared(project)
+        if declared != text:
+            write_manifest_text(project, declared)
+
+    async def _write_files(self, stores: Stores, moved: Moved) -> None:
+        """Fix the files that nobody has open, and say in `moved` what really came of them."""
+        in_editor = [project.root for project, manifest in self._manifests.items() if manifest.document is not None]
+        work = asyncio.get_running_loop().run_in_executor(
+            self._ls.session.broker_thread, lambda: move_files(self._on_disk, stores, _page, in_editor)
+        )
+        try:
+            outcome = await asyncio.shield(work)
+        except LocumError as error:
+            if not self._planned:
+                raise
+            moved.left.append(error.message)
+            outcome = Outcome()
+        really = Moved.of([item.batch for item in self._planned])
+        moved.names = list(dict.fromkeys([*really.names, *outcome.names()]))
+        moved.count = really.count + len(outcome.moved)
+        moved.left = [*really.left, *(left.reason for _, left in outcome.left)]
+        moved.applied = moved.count > 0
+        look_anew(self._ls)
+
+    async def _manifest(self, project: Project) -> _Manifest:
+        document = self._open_manifest(project)
+        if document is not None:
+            return _Manifest(document.source, document, document.stamp)
+        text = await self._off_loop(lambda: read_manifest_text(project))
+        return _Manifest(text)
+
+    def _open_manifest(self, project: Project) -> Document | None:
         """Return `locum.toml` when it is open in the editor: then the editor's text counts, not the disk's."""
-        uri = from_fs_path(str(self._project.manifest))
+        uri = from_fs_path(str(project.manifest))
         return self._ls.documents.open_document(uri) if uri else None
 
-    def _declare_on_disk(self, name: str) -> None:
-        if self._check.snapshot.path is None:
-            return  # a text that is no file has no project to declare it in
-        text = read_manifest_text(self._project)
-        declared = self._declared(text, name)
-        if declared != text:
-            write_manifest_text(self._project, declared)
-
-    def _declared(self, text: str, name: str) -> str:
-        rule = rule_of(self._finding.rule, self._check.snapshot.path)
-        return add_secret(text, name, description=self._finding.title, docs=rule.url if rule is not None else "")
-
-    async def _off_loop(self, work: Callable[[], T]) -> T:
+    async def _off_loop(self, work: Callable[[], T], seconds: float = STORE_SECONDS) -> T:
         """Do something slow in the broker's thread. Raises TimeoutError."""
         loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.run_in_executor(self._ls.session.broker_thread, work), STORE_SECONDS)
+        return await asyncio.wait_for(loop.run_in_executor(self._ls.session.broker_thread, work), seconds)
 
 
 _REFUSED = "The editor did not apply the edit. Nothing was changed; try again."
 _NO_ANSWER = "The editor did not say whether it applied the edit. The value is in your vault; look at the text."
+_CHANGED = "The text changed meanwhile. Nothing was done; try again."
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Edits for one open document, in the client's columns."""
-
-    document: Document
-    edits: list[types.TextEdit]
+def _declared_elsewhere(manifest: str) -> Collection[str]:
+    """Return the names whose values are not in the local vault. Raises ManifestProblem."""
+    return [entry.name for entry in parse_manifest(manifest).secrets.values() if entry.source != "local"]
 
 
-def workspace_edit(changes: Collection[Change], *, versioned: bool) -> types.WorkspaceEdit:
-    """Build the edit: bound to versions where the client knows that form."""
-    if not versioned:
-        return types.WorkspaceEdit(changes={change.document.uri: change.edits for change in changes})
-    return types.WorkspaceEdit(
-        document_changes=[
-            types.TextDocumentEdit(
-                types.OptionalVersionedTextDocumentIdentifier(uri=change.document.uri, version=change.document.version),
-                change.edits,
-            )
-            for change in changes
-        ]
-    )
-
-
-def rewritten(document: Document, text: str) -> list[types.TextEdit]:
-    """Say a document's new text as one edit: everything behind what stays the same. No edit when nothing changes."""
-    source = document.snapshot().source
-    if text == source.text:
-        return []
-    same = 0
-    while same < min(len(text), len(source.text)) and text[same] == source.text[same]:
-        same += 1
-    return to_edits(source, (Edit(same, len(source.text), text[same:]),), document.encoding)
+def _page(path: Path, finding: Finding) -> str:
+    rule = rule_of(finding.rule, str(path))
+    return rule.url if rule is not None else ""
 
 
 def _connect() -> BrokerClient:

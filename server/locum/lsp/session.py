@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,11 +17,12 @@ from typing import TYPE_CHECKING
 from locum.lsp.capabilities import Client
 from locum.lsp.checks import Check, look
 from locum.lsp.documents import Document, Snapshot
-from locum.secret import SecretBytes
+from locum.rewrite.naming import Names
 
 if TYPE_CHECKING:
     from locum.detect.rescan import Scanned
     from locum.lsp.protocol import LocumServer
+
 LONG = 300_000
 """Characters from which on a text is checked off the loop."""
 QUICK_BUDGET = 0.05
@@ -56,8 +54,8 @@ class Session:
         self._elsewhere: dict[str, asyncio.Task[None]] = {}
         self._round = 0
         """Counts how often everything was to be checked anew: what a check begun before that found is dropped."""
-        self._memory_key = secrets.token_bytes(32)
-        self._stored: dict[bytes, str] = {}
+        self.stored = Names()
+        """Under which names this session has stored values."""
         self._changed: dict[str, asyncio.Event] = {}
         self._server: LocumServer | None = None
 
@@ -120,6 +118,11 @@ class Session:
         for document in self.server.documents.open_documents():
             self._checks.pop(document.uri, None)
             self.text_changed(document.uri)
+
+    def check_again(self, uri: str) -> None:
+        """Ask for a check of one document anew: something else is known of it, though its text is the same."""
+        if self._checks.pop(uri, None) is not None:
+            self.text_changed(uri)
 
     async def next_version(self, uri: str, version: int, seconds: float) -> bool:
         """Wait until a document is at a later version than `version`, at most so long."""
@@ -185,19 +188,6 @@ class Session:
         if document is not None and document.stamp == check.snapshot.stamp:
             self._checks[check.snapshot.uri] = check
             self.on_checked(check)
-
-    # -- values that this session has stored -------------------------------------------------------------------
-
-    def remember(self, value: SecretBytes, name: str) -> None:
-        """Remember under which name a value was stored: a keyed hash that dies with this process, not the value."""
-        self._stored[self._keyed(value)] = name
-
-    def stored_as(self, value: SecretBytes) -> str | None:
-        """Return the name under which this session has stored the same value."""
-        return self._stored.get(self._keyed(value))
-
-    def _keyed(self, value: SecretBytes) -> bytes:
-        return hmac.digest(self._memory_key, value.view(), hashlib.sha256)
 
 
 def _timed_look(snapshot: Snapshot, before: Scanned | None) -> tuple[Check, float]:

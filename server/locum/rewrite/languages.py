@@ -12,7 +12,16 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r".*\.(jsonl|ndjson)", "jsonl"),
     (r".*\.json5", "json5"),
     (r"\.npmrc", "npmrc"),
-    (r"Dockerfile(\..+)?|Containerfile", "dockerfile"),
+    (r"(Dockerfile|Containerfile)(\..+)?|.+\.(dockerfile|containerfile)", "dockerfile"),
+    (r"(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)", "requirements"),
+    (r"[._]netrc", "netrc"),
+    (r"\.pgpass|pgpass\.conf", "pgpass"),
+    (r"\.?(my|mysql|mariadb)\.(cnf|ini)", "mysql"),
+    (r"\.(pypirc|editorconfig|s3cfg|boto|wgetrc)|credentials|\.?htpasswd.*|pip\.conf|wgetrc", "ini"),
+    (r"redis.*\.conf", "redis"),
+    (r".*\.(ini|cfg|cnf|conf)", "ini"),
+    (r"\.dockercfg", "json"),
+    (r".*\.(xml|config|pom|csproj|fsproj|vbproj|props|targets|nuspec|plist|xaml|resx)", "xml"),
 )
 
 _BY_LANGUAGE = {
@@ -25,6 +34,7 @@ _BY_LANGUAGE = {
     "env": "dotenv",
     "yaml": "yaml",
     "dockercompose": "yaml",
+    "dockerfile": "dockerfile",
     "github-actions-workflow": "yaml",
     "json": "json",
     "jsonc": "json",
@@ -43,6 +53,18 @@ _BY_LANGUAGE = {
     "scala": "scala",
     "shellscript": "shellscript",
     "swift": "swift",
+    "terraform": "terraform",
+    "terraform-vars": "terraform",
+    "opentofu": "terraform",
+    "opentofu-vars": "terraform",
+    "hcl": "terraform",
+    "packer": "terraform",
+    "ini": "ini",
+    "properties": "properties",
+    "java-properties": "properties",
+    "spring-boot-properties": "properties",
+    "spring-boot-properties-yaml": "yaml",
+    "xml": "xml",
     "toml": "toml",
 }
 
@@ -60,7 +82,15 @@ _BY_SUFFIX = {
     "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
     "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
-    "zsh": "shellscript",
+    "zsh": "shellscript", "hcl": "terraform", "tofu": "terraform",
+    "cfg": "ini", "cnf": "ini", "inf": "ini",
+}  # fmt: skip
+
+_SHEBANG = re.compile(r"#![^\r\n]*?\b(python|node|deno|bun|bash|dash|ksh|zsh|sh|ruby|perl|php|lua|pwsh)[\d.]*(?:\s|$)")
+_BY_INTERPRETER = {
+    "bash": "shellscript", "bun": "typescript", "dash": "shellscript", "deno": "typescript", "ksh": "shellscript",
+    "lua": "lua", "node": "javascript", "perl": "perl", "php": "php", "pwsh": "powershell", "python": "python",
+    "ruby": "ruby", "sh": "shellscript", "zsh": "shellscript",
 }  # fmt: skip
 
 # What to write by hand where there is no idiom yet. {name} is the secret's name.
@@ -68,7 +98,6 @@ _BY_HAND = {
     "dart": "Platform.environment['{name}']",
     "elixir": 'System.fetch_env!("{name}")',
     "groovy": 'System.getenv("{name}")',
-    "npmrc": "${{{name}}}",
     "r": 'Sys.getenv("{name}")',
 }
 
@@ -82,6 +111,12 @@ def kind_of(path: str, language: str) -> str:
             return cell if cell and cell != "json" else kind  # an editor opens a notebook's cells as texts
     by_suffix = _BY_SUFFIX.get(name.rpartition(".")[2].lower(), "") if "." in name else ""
     return _BY_LANGUAGE.get(language) or by_suffix or language
+
+
+def kind_of_script(text: str) -> str:
+    """Return the idiom's key for a text that names its interpreter in its first line, "" for one that does not."""
+    match = _SHEBANG.match(text)
+    return _BY_INTERPRETER.get(match[1], "") if match else ""
 
 
 def refusal_for(kind: str, name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from locum.detect.finding import Finding
+from locum.secret import SecretBytes
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
@@ -36,6 +38,44 @@ def choose_name(finding: Finding, taken: Collection[str]) -> str:
     while name in used:
         name, number = f"{base}_{number}", number + 1
     return name
+
+
+class Names:
+    """The names of one fix, or of one session: the same value has the same name, another value never has it.
+
+    Values are remembered by a hash under a key that dies with this object.
+    """
+
+    def __init__(self) -> None:
+        self._key = os.urandom(32)
+        self._by_value: dict[bytes, str] = {}
+
+    def remember(self, value: SecretBytes, name: str) -> None:
+        """Let this value have this name from now on."""
+        self._by_value[self._keyed(value)] = name
+
+    def of(self, value: SecretBytes) -> str:
+        """Return the value's name, "" for one that has none yet."""
+        return self._by_value.get(self._keyed(value), "")
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Let these names mean nothing any more: what they stood for was taken out again."""
+        gone = set(names)
+        self._by_value = {value: name for value, name in self._by_value.items() if name not in gone}
+
+    def choose(
+        self, finding: Finding, value: SecretBytes, taken: Collection[str], in_vault: Callable[[SecretBytes], str]
+    ) -> str:
+        """Return the value's name: the one it has, the one under which `in_vault` has it, or a new one not in `taken`."""
+        name = self.of(value) or in_vault(value) or choose_name(finding, {*taken, *self._by_value.values()})
+        self.remember(value, name)
+        return name
+
+    def _keyed(self, value: SecretBytes) -> bytes:
+        import hashlib  # with OpenSSL 7 ms, and only for who fixes something
+        import hmac
+
+        return hmac.digest(self._key, value.view(), hashlib.sha256)
 
 
 def steers_programs(name: str) -> bool:

@@ -6,48 +6,17 @@ one and then checks what it made: a fix that would leave the value where it stoo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import cast
-
 from locum.detect.finding import Finding
 from locum.refs.reference import looks_like_reference
-from locum.rewrite.languages import kind_of, refusal_for
+from locum.rewrite.languages import kind_of, kind_of_script, refusal_for
 from locum.rewrite.naming import choose_name, is_environment_name
 from locum.rewrite.plan import Plan, Refusal
+from locum.rewrite.registry import idiom_for
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import apply_edits
 from locum.text.source import SourceText
 
 __all__ = ["choose_name", "plan"]
-
-Idiom = Callable[[Target], Plan]
-
-# Modules are imported when first needed: an editor session that sees only Python never loads the others.
-_IDIOMS = {
-    "c": "locum.rewrite.idioms.code",
-    "cpp": "locum.rewrite.idioms.code",
-    "csharp": "locum.rewrite.idioms.code",
-    "dotenv": "locum.rewrite.idioms.dotenv",
-    "go": "locum.rewrite.idioms.code",
-    "javascript": "locum.rewrite.idioms.javascript",
-    "java": "locum.rewrite.idioms.code",
-    "json": "locum.rewrite.idioms.json_values",
-    "kotlin": "locum.rewrite.idioms.code",
-    "lua": "locum.rewrite.idioms.code",
-    "perl": "locum.rewrite.idioms.code",
-    "php": "locum.rewrite.idioms.code",
-    "powershell": "locum.rewrite.idioms.code",
-    "python": "locum.rewrite.idioms.python",
-    "ruby": "locum.rewrite.idioms.code",
-    "rust": "locum.rewrite.idioms.code",
-    "shellscript": "locum.rewrite.idioms.shell",
-    "scala": "locum.rewrite.idioms.code",
-    "swift": "locum.rewrite.idioms.code",
-    "toml": "locum.rewrite.idioms.toml",
-    "typescript": "locum.rewrite.idioms.javascript",
-    "yaml": "locum.rewrite.idioms.yaml",
-}
 
 
 def plan(source: SourceText, finding: Finding, *, path: str, language: str, name: str) -> Plan | Refusal:
@@ -65,12 +34,14 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     except UnicodeDecodeError:  # its text would show the bytes
         return Refusal("the text has changed since it was looked at: look again.")
     kind = kind_of(path, language)
+    if idiom_for(kind) is None:
+        kind = kind_of_script(source.text) or kind
     target = Target(source.text, start, end, name, path.replace("\\", "/"), kind)
     if looks_like_reference(target.raw):
         return Refusal("a reference stands here already.")
-    if kind not in _IDIOMS:
+    idiom = idiom_for(kind)
+    if idiom is None:
         return Refusal(refusal_for(kind, name))
-    idiom = cast("Idiom", import_module(_IDIOMS[kind]).rewrite)
     try:
         made = idiom(target)
     except NoSafeEdit as problem:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from locum.refs.reference import find, locum_reference
 from locum.rewrite.plan import Plan
+from locum.rewrite.urls import Part, part_of_url
 from locum.secret import SecretBytes
 from locum.text.edits import Edit, apply_edits
 
@@ -58,11 +59,24 @@ class Target:
         """Say whether the secret is exactly `[start, end)`."""
         return (self.start, self.end) == (start, end)
 
-    def run_note(self, start: int, end: int) -> str:
-        """Say how to run a program that now reads a variable in the place of the literal `[start, end)` or in it."""
+    def url_part(self, start: int, end: int) -> Part | None:
+        """Say which part of a URL the secret is, when it is one, in a string's content `[start, end)`."""
+        return part_of_url(self.text[start : self.start], self.text[self.end : end])
+
+    def run_note(self, start: int, end: int, *, encodes: bool = False) -> str:
+        """Say how to run a program that now reads a variable in the place of the literal `[start, end)` or in it.
+
+        `encodes`: whether the program escapes the value for the URL around it.
+        """
         note = f"Run it under 'locum run --secret {self.name} -- …', which sets the variable."
-        if not self.covers(start, end) and "://" in self.text[start : self.start] and "%" in self.raw:
+        if self.covers(start, end):
+            return note
+        if encodes:
+            return f"The value is stored as it is; the program escapes it for the URL. {note}"
+        if "://" in self.text[start : self.start] and "%" in self.raw:
             return f"The value is stored percent-encoded, as the URL around it needs it. {note}"
+        if self.url_part(start, end):
+            return f"The URL takes the value as it is stored: store a new one percent-encoded. {note}"
         return note
 
     def plan(self, edits: Iterable[Edit], value: str | bytes, idiom: str, note: str = "") -> Plan:

@@ -47,27 +47,30 @@ def launch(
     environment: Mapping[bytes, bytes],
     masks: Mapping[str, SecretBytes],
     *,
+    spelt: Sequence[tuple[str, SecretBytes]] = (),
+    in_child: Callable[[], None] | None = None,
     stop: StopWatch | None = None,
 ) -> int:
     """Run `argv` to its end and return its exit code: 128+n for a signal, 127 not found, 126 not executable.
 
-    `masks` maps what is written in place of a value (its reference) to the value; the values are wiped once the task
-    runs. When `stop` ends the task the code is 143, or 137 when SIGKILL was needed. Processes that the task leaves
+    `masks` maps what is written in place of a value (its reference) to the value, `spelt` lists more forms in which
+    values stand in files of the task; both are wiped once the task runs. `in_child` is called in the new process before
+    the program. When `stop` ends the task the code is 143, or 137 when SIGKILL was needed. Processes that the task leaves
     behind are ended too. Must be called in the main thread: it handles signals until it returns.
     """
     try:
         program = find_program(argv[0] if argv else "", environment.get(b"PATH"))
         adopt_orphans(True)
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
-            pid = spawn(program, argv, environment, channels.placement)
+            pid = spawn(program, argv, environment, channels.placement, in_child)
             run = _Run(channels, Task(pid, own_group=channels.placement.own_session), wakeup, stop)
-            return run.to_the_end(masks)
+            return run.to_the_end(masks, spelt)
     except NotStarted as problem:
         _say(str(problem))
         return problem.exit_code
     finally:
         adopt_orphans(False)
-        for value in masks.values():
+        for value in (*masks.values(), *(value for _, value in spelt)):
             value.wipe()
 
 
@@ -90,10 +93,10 @@ class _Run:
         self._hurried = False
         """Whether we were told to end: then a reader who does not read is not waited for."""
 
-    def to_the_end(self, masks: Mapping[str, SecretBytes]) -> int:
+    def to_the_end(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> int:
         """Serve the task until it is over; return the exit code."""
         try:
-            self._mask(masks)
+            self._mask(masks, spelt)
             self._channels.follow_keys()
             while not self._is_over():
                 self._step()
@@ -106,10 +109,10 @@ class _Run:
         self._task.reap()
         return self._conclude(left)
 
-    def _mask(self, masks: Mapping[str, SecretBytes]) -> None:
-        first = Masker(masks)
+    def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
+        first = Masker(masks, spelt)
         self._channels.connect(first.sibling)
-        for value in masks.values():
+        for value in (*masks.values(), *(value for _, value in spelt)):
             value.wipe()
         if first.unmaskable:
             _say(f"too short to be masked in the output: {', '.join(first.unmaskable)}", self._is_raw())

@@ -11,7 +11,7 @@ the part that was written before shorter: at most 3 bytes of one burst, at most 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from locum.run.patterns import FREE, WINDOW, Patterns, Span
@@ -48,12 +48,17 @@ class _Hidden(NamedTuple):
 class Masker:
     """Replaces the secrets in one stream. `markers` maps what to write instead, the reference, to the value."""
 
-    def __init__(self, markers: Mapping[str, SecretBytes]) -> None:
-        """Register the values; they may be wiped afterwards. Pieces of them live on in the search tables."""
-        names = tuple(markers)
-        self._patterns = Patterns(markers.values())
+    def __init__(
+        self, markers: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]] = ()
+    ) -> None:  # fmt: skip
+        """Register the values; they may be wiped afterwards. Pieces of them live on in the search tables.
+
+        `spelt`: other forms of those values, each with what to write instead of it.
+        """
+        names = (*markers, *(name for name, _ in spelt))
+        self._patterns = Patterns((*markers.values(), *(value for _, value in spelt)))
         self._markers = tuple(name.encode() for name in names)
-        self.unmaskable: tuple[str, ...] = tuple(names[owner] for owner in self._patterns.unmaskable)
+        self.unmaskable: tuple[str, ...] = tuple(dict.fromkeys(names[owner] for owner in self._patterns.unmaskable))
         """The markers whose values are too short to be masked: the caller tells the person."""
         self._start()
 

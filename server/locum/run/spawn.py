@@ -11,7 +11,7 @@ import os
 import signal
 import stat
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from locum.run.children import die_with_parent
@@ -60,14 +60,23 @@ def find_program(name: str, path: bytes | None) -> bytes:
     raise NotStarted(f"{name}: {reason}", NOT_EXECUTABLE)
 
 
-def spawn(program: bytes, argv: Sequence[str], environment: Mapping[bytes, bytes], placement: Placement) -> int:
-    """Start the program and return its process id once it runs. Raises `NotStarted` when `execve` refuses."""
+def spawn(
+    program: bytes,
+    argv: Sequence[str],
+    environment: Mapping[bytes, bytes],
+    placement: Placement,
+    in_child: Callable[[], None] | None = None,
+) -> int:
+    """Start the program and return its process id once it runs. Raises `NotStarted` when `execve` refuses.
+
+    `in_child` is called in the new process, before the program takes its place.
+    """
     arguments = [os.fsencode(argument) for argument in argv]
     reading, writing = os.pipe()  # both close on exec: the end of the file means that it runs
     launcher = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(program, arguments, environment, placement, launcher, writing)
+        _become(program, arguments, environment, placement, launcher, writing, in_child)
     os.close(writing)
     with open(reading, "rb") as report:  # noqa: PTH123 - a descriptor
         refusal = report.read()
@@ -86,6 +95,7 @@ def _become(
     placement: Placement,
     launcher: int,
     report: int,
+    in_child: Callable[[], None] | None,
 ) -> NoReturn:
     """In the child: take the place and run the program. Never returns, never raises."""
     try:
@@ -98,6 +108,8 @@ def _become(
         _place_descriptors(placement)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal survives exec
             signal.signal(number, signal.SIG_DFL)
+        if in_child is not None:
+            in_child()
         _execute(program, arguments, environment)
     except OSError as problem:
         os.write(report, b"%d" % (problem.errno or errno.EINVAL))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from locum.broker.leases import MAX_LIVE, LeaseTable, SleepDetector, content_hash
 from locum.broker.question import lease_question, visible
-from locum.broker.wire import MAX_JSON, FrameReader, Grant, LeaseRequest, WireProblem, encode
+from locum.broker.wire import MAX_JSON, FrameReader, Grant, LeaseRequest, RenderedFile, WireProblem, encode
 from locum.errors import NotAllowed, UsageProblem
 
 REQUEST = LeaseRequest(("pytest", "-q"), "/home/u/app", (Grant("KEY", "locum://KEY"),), "/home/u/app", "test", 60)
@@ -60,6 +60,36 @@ def test_a_request_goes_over_the_wire_whole() -> None:
         LeaseRequest.from_wire({"argv": []})
 
 
+FILE = RenderedFile("/home/u/app/conf/app.json", "0" * 64)
+IN_FILE = replace(REQUEST, grants=(Grant("", "locum://KEY", file=FILE.path),), files=(FILE,))
+
+
+def test_a_secret_goes_into_a_variable_or_into_a_file_of_the_request() -> None:
+    assert LeaseRequest.from_wire(IN_FILE.to_wire()) == IN_FILE
+    older = REQUEST.to_wire()
+    del older["files"]
+    assert LeaseRequest.from_wire(older) == REQUEST
+    for grant in (
+        Grant("", "locum://KEY"),
+        Grant("KEY", "locum://KEY", file=FILE.path),
+        Grant("", "locum://KEY", file="/x"),
+    ):
+        with pytest.raises(UsageProblem):
+            LeaseRequest.from_wire(replace(IN_FILE, grants=(grant,)).to_wire())
+    for files in ("x", [3], [{"path": "/a"}], 7):
+        with pytest.raises(UsageProblem):
+            LeaseRequest.from_wire(REQUEST.to_wire() | {"files": files})
+
+
+def test_the_question_says_which_file_a_secret_goes_into() -> None:
+    lines = lease_question(IN_FILE, asked_by="python3, process 4", expires_in=300).lines
+    assert "uses      locum://KEY  in a copy of conf/app.json  from your local vault" in lines
+    elsewhere = replace(IN_FILE, cwd="/home/u/ap")
+    assert "in a copy of /home/u/app/conf/app.json" in "\n".join(
+        lease_question(elsewhere, asked_by="", expires_in=1).lines
+    )
+
+
 def test_a_lease_is_used_once_by_its_holder_in_its_time() -> None:
     clock, holder = Clock(), object()
     table = LeaseTable(clock)
@@ -95,7 +125,8 @@ def test_a_holder_has_only_so_many() -> None:
     [
         {"argv": ("pytest", "-v")}, {"cwd": "/tmp"}, {"workspace": "/other"}, {"ttl": 61}, {"channel": "file"},
         {"grants": (Grant("KEY", "locum://OTHER"),)}, {"grants": (Grant("KEY2", "locum://KEY"),)},
-        {"grants": (Grant("KEY", "locum://KEY", "op://a/b/c"),)},
+        {"grants": (Grant("KEY", "locum://KEY", "op://a/b/c"),)}, {"grants": (Grant("", "locum://KEY", file="/a"),)},
+        {"files": (RenderedFile("/a", "0" * 64),)}, {"files": (RenderedFile("/a", "1" * 64),)},
     ],
 )  # fmt: skip
 def test_an_approval_is_bound_to_everything_it_showed(change: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""Code actions: move to the vault, move all of them, ignore. No value is in any of them, and none edits by itself."""
+"""Code actions: move to the vault, all of them, a placeholder, ignore, rotate. No value is in any, and none edits by itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pygls.capabilities import get_capability
 
 from locum.lsp.checks import Check, Found
 from locum.lsp.convert import SOURCE, found_range
-from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL
+from locum.lsp.handlers.commands import IGNORE, MOVE, MOVE_ALL, PLACEHOLDER, ROTATE
 from locum.lsp.ignore import can_comment
 from locum.lsp.ignoring import GUESSABLE, Scope, is_guessable
+from locum.lsp.known import name_in_vault
+from locum.lsp.projects import built_in_page, workspace_folders
 from locum.lsp.protocol import LocumServer, guard
 from locum.rewrite.naming import choose_name
 from locum.text.source import PositionEncoding
@@ -40,6 +42,7 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
         return []
     wanted = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
     actions: list[types.CodeAction] = []
+    by_itself = params.context.trigger_kind == types.CodeActionTriggerKind.Automatic
     if _asked_for(types.CodeActionKind.QuickFix, wanted) or not wanted:
         source = check.snapshot.source
         start = source.offset(params.range.start.line, params.range.start.character, document.encoding)
@@ -49,13 +52,16 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
         )
         here = check.at(start, end)
         for found in here:
+            known = "" if by_itself else await name_in_vault(ls, check, found)
             actions += _for_one(
                 check, found, params.context.diagnostics, document.encoding,
-                several=len(here) > 1, shows_disabled=shows_disabled,
+                known=known, several=len(here) > 1, shows_disabled=shows_disabled,
             )  # fmt: skip
         if actions and len(check.found) > 1:
             actions.append(_for_all(check, types.CodeActionKind.QuickFix))
-    by_itself = params.context.trigger_kind == types.CodeActionTriggerKind.Automatic
+        if actions and workspace_folders():
+            title = "Move all secrets of this workspace to the vault…"
+            actions.append(_action(title, types.CodeActionKind.QuickFix, MOVE_ALL, {"scope": "workspace"}))
     if FIX_ALL in wanted or (wanted and not by_itself and _asked_for(FIX_ALL, wanted)):
         actions.append(_for_all(check, FIX_ALL))  # not for "fix all on save": nobody asked to fill the vault then
     return actions
@@ -68,7 +74,14 @@ def resolved(ls: LocumServer, action: types.CodeAction) -> types.CodeAction:  # 
 
 
 def _for_one(
-    check: Check, found: Found, shown: Any, encoding: PositionEncoding, *, several: bool, shows_disabled: bool
+    check: Check,
+    found: Found,
+    shown: Any,
+    encoding: PositionEncoding,
+    *,
+    known: str,
+    several: bool,
+    shows_disabled: bool,
 ) -> list[types.CodeAction]:
     finding = found.finding
     here = found_range(check, found, encoding).start
@@ -82,18 +95,25 @@ def _for_one(
     }  # fmt: skip
     if found.occurrence:
         target["occurrence"] = found.occurrence
-    title = f"Move {choose_name(finding, ())} to the vault"
-    actions = [_action(title, types.CodeActionKind.QuickFix, MOVE, target, diagnostics=mine, preferred=True)]
+    title = f"Use {known}, which your vault has" if known else f"Move {choose_name(finding, ())} to the vault"
+    of_several = f" ({finding.title})" if several else ""
+    quick = types.CodeActionKind.QuickFix
+    actions = [
+        _action(title, quick, MOVE, target, diagnostics=mine, preferred=True),
+        _action(f"Replace by a placeholder{of_several}", quick, PLACEHOLDER, target, diagnostics=mine),
+    ]
     for scope, title in _IGNORE.items():
         if scope in {"line", "next-line"} and not can_comment(check.snapshot):
             continue  # the file has no comments: locum.toml speaks for it
         if scope in {"file", "value", "rule-in-path"} and check.snapshot.path is None:
             continue  # the text is no file: no manifest speaks of it
-        named = f"Ignore: {title}" + (f" ({finding.title})" if several else "")
-        action = _action(named, types.CodeActionKind.QuickFix, IGNORE, target | {"scope": scope}, diagnostics=mine)
+        named = f"Ignore: {title}{of_several}"
+        action = _action(named, quick, IGNORE, target | {"scope": scope}, diagnostics=mine)
         if scope == "value" and shows_disabled and is_guessable(check, found):
             action.disabled, action.command = types.CodeActionDisabled(GUESSABLE), None
         actions.append(action)
+    if built_in_page(finding.rule):
+        actions.append(_action(f"Rotate it: open the vendor's page{of_several}", quick, ROTATE, {"rule": finding.rule}))
     return actions
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,11 +11,14 @@ from pygls.uris import to_fs_path
 
 from locum.errors import LocumError, Unavailable, UsageProblem
 from locum.lsp.handlers.documents import look_anew
+from locum.lsp.projects import built_in_page
 from locum.lsp.protocol import LocumServer, guard
 
 MOVE = "locum.moveToVault"
 MOVE_ALL = "locum.moveAllToVault"
 IGNORE = "locum.ignore"
+PLACEHOLDER = "locum.replaceByPlaceholder"
+ROTATE = "locum.rotate"
 TASKS = "locum.tasks"
 RUN_TASK = "locum.runTask"
 LEASES = "locum.leases"
@@ -28,8 +30,16 @@ BROKER_SECONDS = 5.0
 def register(server: LocumServer) -> None:
     """Add the commands."""
     commands = {
-        MOVE: move_one, MOVE_ALL: move_all, IGNORE: ignore, TASKS: tasks, RUN_TASK: run_task, LEASES: leases, REVOKE: revoke,
-    }  # fmt: skip
+        MOVE: move_one,
+        MOVE_ALL: move_all,
+        IGNORE: ignore,
+        PLACEHOLDER: placeholder,
+        ROTATE: rotate,
+        TASKS: tasks,
+        RUN_TASK: run_task,
+        LEASES: leases,
+        REVOKE: revoke,
+    }
     for name, handler in commands.items():
         server.command(name)(handler)
 
@@ -44,7 +54,7 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     if moved.applied:
         note = f" {moved.note}" if moved.note else ""
-        _say(ls, types.MessageType.Info, f"{moved.name} is in your vault.{note} It stood in plain text: rotate it.")
+        _say(ls, types.MessageType.Info, f"{moved.names[0]} is in your vault.{note} It stood in plain text: rotate it.")
     else:
         _say(ls, types.MessageType.Warning, f"Not moved. {moved.reason}")
     return moved.to_wire()
@@ -52,39 +62,23 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
 
 @guard
 async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
-    """`locum.moveAllToVault [{uri, version}]`: one after the other, each as a whole; what cannot be moved stays."""
-    uri = _text(_target(arguments), "uri")
-    names, reasons = await asyncio.shield(asyncio.ensure_future(_move_each(ls, uri)))
-    if reasons:
-        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(reasons)}. {reasons[0]}")
+    """`locum.moveAllToVault [{uri, version}]`, or `[{scope: "workspace"}]`: all in one go; what cannot be moved stays."""
+    from locum.lsp.moves import move_file
+
+    target = _target(arguments)
+    if target.get("scope") == "workspace":
+        from locum.lsp.workspace_fix import move_workspace
+
+        moving = move_workspace(ls)
     else:
+        moving = move_file(ls, _text(target, "uri"))
+    moved = await asyncio.shield(asyncio.ensure_future(moving))
+    names = moved.names if moved.applied else []
+    if moved.left:
+        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(moved.left)}. {moved.reason}")
+    elif moved.applied:
         _say(ls, types.MessageType.Info, f"Moved {len(names)} to your vault. They stood in plain text: rotate them.")
-    return {"applied": bool(names), "names": names, "left": reasons}
-
-
-async def _move_each(ls: LocumServer, uri: str) -> tuple[list[str], list[str]]:
-    from locum.lsp.moves import NEXT_VERSION_SECONDS, move
-
-    names: list[str] = []
-    reasons: list[str] = []
-    refused = Counter[str]()  # of each kind of equals the last ones: they are tried from the end, so that places stay
-    while (check := await ls.session.checked(uri)) is not None:
-        equals = Counter(found.finding.fingerprint for found in check.found)
-        for name, left in refused.items():
-            equals[name] -= left
-        todo = [found for found in check.found if found.occurrence < equals[found.finding.fingerprint]]
-        if not todo:
-            break
-        moved = await move(ls, uri, todo[-1].finding.fingerprint, todo[-1].occurrence)
-        if not moved.applied:
-            reasons.append(moved.reason)
-            refused[todo[-1].finding.fingerprint] += 1
-        elif not await ls.session.next_version(uri, check.snapshot.version, NEXT_VERSION_SECONDS):
-            names.append(moved.name)
-            break
-        else:
-            names.append(moved.name)
-    return list(dict.fromkeys(reversed(names))), reasons
+    return {"applied": moved.applied, "names": names, "left": moved.left}
 
 
 @guard
@@ -108,6 +102,35 @@ async def ignore(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
         look_anew(ls)
         _say(ls, types.MessageType.Info, "Allowed in locum.toml, [[scan.allow]]. Say there why.")
     return {"applied": True}
+
+
+@guard
+async def placeholder(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.replaceByPlaceholder [{uri, version, fingerprint, occurrence?}]`: the value goes, and is kept nowhere."""
+    from locum.lsp import ignoring
+
+    target = _target(arguments)
+    uri, fingerprint = _text(target, "uri"), _text(target, "fingerprint")
+    failed = await ignoring.put_placeholder(ls, uri, fingerprint, _occurrence(target))
+    if failed:
+        _say(ls, types.MessageType.Warning, f"Not replaced. {failed}")
+        return {"applied": False, "reason": failed}
+    return {"applied": True}
+
+
+@guard
+async def rotate(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
+    """`locum.rotate [{rule}]`: open the vendor's page, where a leaked secret is replaced by a new one."""
+    rule = _text(_target(arguments), "rule")
+    page = built_in_page(rule)
+    if not page:
+        raise UsageProblem("command.arguments", "this rule has no page", "locum explain RULE says what to do.")
+    if ls.session.client.shows_documents:
+        result = await ls.window_show_document_async(types.ShowDocumentParams(page, external=True))
+        if result.success:
+            return {"url": page, "opened": True}
+    _say(ls, types.MessageType.Info, f"Rotate it here: {page}")
+    return {"url": page, "opened": False}
 
 
 @guard

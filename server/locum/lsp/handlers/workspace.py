@@ -106,7 +106,7 @@ def _reports(
 ) -> Iterator[types.WorkspaceFullDocumentDiagnosticReport]:
     """Yield what is new to a client that knows `previous`."""
     there: set[str] = set()
-    for path in _files(stop):
+    for path in files_of_workspace(stop):
         uri = from_fs_path(str(path))
         if uri is None or uri in opened:
             continue
@@ -130,7 +130,7 @@ def _reports(
             yield _report(uri, [], None)
 
 
-def _files(stop: threading.Event) -> Iterator[Path]:
+def files_of_workspace(stop: threading.Event) -> Iterator[Path]:
     """Yield the files of all folders, resting now and then; ends early when told to stop."""
     from locum.workspace.walk import Walk
 

@@ -7,6 +7,7 @@ stored, also when only a part of it (the password of a URL) is the secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from locum.rewrite.plan import Plan
@@ -27,7 +28,9 @@ _EXPANSION = re.compile(r"\$[{(]|`")
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """`KEY=value`. Offsets are code points."""
+
     key: str
     start: int
     """Of the value, quotes excluded."""
@@ -35,6 +38,16 @@ class _Entry:
     quote: str
     stop: int
     """Where reading goes on."""
+
+
+def entries(text: str) -> Iterator[Entry]:
+    """Yield every assignment in order."""
+    position = 0
+    while position < len(text):
+        entry = _entry_at(text, position)
+        position = entry.stop if entry else _line_end(text, position)
+        if entry:
+            yield entry
 
 
 def rewrite(target: Target) -> Plan:
@@ -49,7 +62,7 @@ def rewrite(target: Target) -> Plan:
     raise NoSafeEdit("there is no such place in this file")
 
 
-def _rewrite_line(target: Target, entry: _Entry | None, start: int, stop: int) -> Plan:
+def _rewrite_line(target: Target, entry: Entry | None, start: int, stop: int) -> Plan:
     if entry and entry.start <= target.start and target.end <= entry.end:
         return _rewrite_value(target, entry)
     before = target.text[entry.end if entry else start : target.start]
@@ -58,7 +71,7 @@ def _rewrite_line(target: Target, entry: _Entry | None, start: int, stop: int) -
     raise NoSafeEdit("this line is no KEY=value")
 
 
-def _rewrite_value(target: Target, entry: _Entry) -> Plan:
+def _rewrite_value(target: Target, entry: Entry) -> Plan:
     raw = target.text[entry.start : entry.end]
     value, note = _decode(raw, entry.quote)
     if not target.covers(entry.start, entry.end):
@@ -79,17 +92,17 @@ def _decode(raw: str, quote: str) -> tuple[str, str]:
     return raw.replace("\r\n", "\n"), note
 
 
-def _entry_at(text: str, position: int) -> _Entry | None:
+def _entry_at(text: str, position: int) -> Entry | None:
     head = _ENTRY.match(text, position)
     if head is None:
         return None
     start = head.end()
     quote = text[start : start + 1]
     if quote in _QUOTED and (body := _QUOTED[quote].match(text, start)):
-        return _Entry(head["key"], start + 1, body.end() - 1, quote, _line_end(text, body.end()))
+        return Entry(head["key"], start + 1, body.end() - 1, quote, _line_end(text, body.end()))
     body = _PLAIN.match(text, start)
     end = start + len(body.group().rstrip()) if body else start
-    return _Entry(head["key"], start, end, "", _line_end(text, end))
+    return Entry(head["key"], start, end, "", _line_end(text, end))
 
 
 def _line_end(text: str, position: int) -> int:

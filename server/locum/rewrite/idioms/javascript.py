@@ -21,6 +21,7 @@ _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "\n
            "\u2028": "", "\u2029": ""}  # fmt: skip
 _OCTAL = re.compile(r"\\[0-9]")
 _ENTITY = re.compile(r"&#?\w+;")
+_KEPT = "-_.!~*'()"  # by encodeURIComponent: ECMAScript, 19.2.6.4
 _MODULE_WORDS = {"import", "from"}
 _TYPE_MARKS = {"|", "&"}
 _BROWSER = "What runs in a browser is visible to every visitor: keep this part on the server. "
@@ -50,6 +51,7 @@ class _Place:
         self.typed = typed
         self.plain = f"process.env.{target.name}"
         self.expression = self.plain + ("!" if typed else "")
+        self.encodes = False
 
     def replace(self, start: int, end: int) -> Edit:
         """Put the expression in a literal's place, and a space where a word or `=` touches it."""
@@ -59,10 +61,23 @@ class _Place:
         right = " " if _is_word(after) or (self.typed and after == "=") else ""
         return Edit(start, end, f"{left}{self.expression}{right}")
 
+    def read(self, body: tuple[int, int], value: str) -> str:
+        """Return the value to store, and choose the expression that stands for it in a string with this content.
+
+        encodeURIComponent takes no `undefined`: TypeScript wants the mark there, which a template does without.
+        """
+        part = self.target.url_part(*body)
+        plain = part.decoded(value, _KEPT) if part else None
+        if plain is None:
+            return value
+        self.encodes = True
+        self.plain = f"encodeURIComponent({self.expression})"
+        return plain
+
     def plan(self, edits: list[Edit], value: str, body: tuple[int, int], warning: str = "") -> Plan:
         partial = not self.target.covers(*body)
         idiom = f"${{{self.plain}}}" if partial else self.expression
-        return self.target.plan(edits, value, idiom, warning + self.target.run_note(*body))
+        return self.target.plan(edits, value, idiom, warning + self.target.run_note(*body, encodes=self.encodes))
 
     def last(self) -> str:
         return self.before[-1] if self.before else ""
@@ -72,7 +87,7 @@ def _string(place: _Place) -> Plan:
     target, token = place.target, place.token
     body = _body(place)
     _check_context(place)
-    value = _decode(target, body)
+    value = place.read(body, _decode(target, body))
     if target.covers(*body):
         return place.plan([place.replace(token.start, token.end)], value, body)
     edits = [Edit(token.start, body[0], "`"), Edit(body[1], token.end, "`"), *_interpolation(place)]
@@ -94,8 +109,8 @@ def _template(place: _Place) -> Plan:
     if template.tagged:
         raise NoSafeEdit("this is a tagged template: its tag would see a different call")
     body = (token.start, token.end)
-    value = _decode(target, body)
     whole = (template.start + 1, template.end - 1)
+    value = place.read(whole, _decode(target, body))
     if target.covers(*whole):
         return place.plan([place.replace(template.start, template.end)], value, whole)
     return place.plan(_interpolation(place), value, whole)
@@ -107,7 +122,7 @@ def _attribute(place: _Place) -> Plan:
     body = _body(place)
     if _ENTITY.search(target.text, *body):
         raise NoSafeEdit("the attribute has HTML entities in it")
-    value = target.raw
+    value = place.read(body, target.raw)
     if target.covers(*body):
         edits = [Edit(token.start, token.end, f"{{{place.expression}}}")]
         return place.plan(edits, value, body, _BROWSER)
@@ -154,6 +169,8 @@ def _check_context(place: _Place) -> None:
     if place.token.opener in {"enum", "interface", "type"} or place.before[:1] == ["type"]:
         raise NoSafeEdit(f"a literal must stand in this {place.token.opener or 'type'}")
     if place.last() in _TYPE_MARKS or after in _TYPE_MARKS or place.after == ["as", "const"]:
+        raise NoSafeEdit("a type wants a literal here")
+    if place.last() == "<" and after in {">", ","}:
         raise NoSafeEdit("a type wants a literal here")
     if place.last() == ":" and place.before[0] in {"const", "let", "var"}:
         raise NoSafeEdit("a type wants a literal here")

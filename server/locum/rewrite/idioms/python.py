@@ -11,20 +11,31 @@ import re
 import warnings
 from collections.abc import Sequence
 
-from locum.rewrite.idioms.python_imports import Access, access, nodes_around, parse, readable_head
+from locum.rewrite.idioms.python_imports import Access, access, nodes_around, parse, quoting, readable_head
 from locum.rewrite.idioms.python_lexer import Token, tokens, units
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
+from locum.rewrite.urls import UNRESERVED
 from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 
 _MAGIC = re.compile(r"^[%!]", re.MULTILINE)
+_COMMAND = re.compile(r"[ \t]*(?:[!%]|\w+[ \t]*=[ \t]*[!%])")
+"""A line of a notebook that runs a shell command or a magic."""
+_SAFE = frozenset("!$&()*+,;=:")
+"""What may stand in a user name or password as it is (RFC 3986), but for the quote that a string may be in."""
 _OTHER_QUOTE = {'"': "'", "'": '"'}
 
 
 def rewrite(target: Target) -> Plan:
     """Replace the secret by a look at the environment."""
+    if target.path.endswith(".ipynb") and _COMMAND.match(target.text[_line_start(target) : target.start]):
+        raise NoSafeEdit(
+            "IPython reads this line itself: put the value into a variable with os.environ, and use {it} here"
+        )
     before, token, after = _around(target)
+    if token.kind == "string" and target.end > token.end and (row := _row(target)):
+        return _across(target, row)
     if token.kind == "comment":
         return target.as_prose("comment")
     if token.kind != "string":
@@ -40,11 +51,102 @@ def rewrite(target: Target) -> Plan:
     tree, _ = parse(code)
     if tree is not None:
         _check_context(tree, source, token)
-    reach = access(source, tree or readable_head(SourceText(code)), token.start, target.newline)
-    made = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after)).plan()
+    head = tree or readable_head(SourceText(code))
+    reach = access(source, head, token.start, target.newline)
+    template = _template(tree, source, token)
+    literal = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after), template=template)
+    if literal.encodes:
+        literal.quote, added = quoting(source, head, token.start, target.newline)
+        literal.reach = Access(reach.environ, reach.environb, _joined(reach.edits, added, target.newline))
+    made = literal.plan()
     if tree is not None and parse(_python_of(target, apply_edits(target.text, made.edits)))[0] is None:
         raise NoSafeEdit("the text would not parse afterwards")
     return made
+
+
+def _line_start(target: Target) -> int:
+    if target.text.startswith("%%"):
+        return 0  # all of the cell is the magic's
+    return max(target.text.rfind("\n", 0, target.start), target.text.rfind("\r", 0, target.start)) + 1
+
+
+def _joined(first: tuple[Edit, ...], second: tuple[Edit, ...], newline: str) -> tuple[Edit, ...]:
+    """Make one edit of two imports that go to the same place."""
+    if not (first and second and first[0].start == second[0].start):
+        return (*first, *second)
+    text = first[0].new_text.rstrip("\r\n") + newline + second[0].new_text.lstrip("\r\n")
+    return (Edit(first[0].start, first[0].end, text),)
+
+
+def _row(target: Target) -> list[Token]:
+    """Return the literals that Python joins, from the one where the secret begins to the one where it ends; or none."""
+    row: list[Token] = []
+    for token in tokens(target.text):
+        if token.end <= target.start:
+            continue
+        if token.kind != "string" or not token.closed or token.prefix or token.quote != (row or [token])[0].quote:
+            return []
+        row.append(token)
+        if target.end <= token.end:
+            inside = row[0].body[0] <= target.start <= row[0].body[1] and token.body[0] <= target.end <= token.body[1]
+            return row if inside else []
+    return []
+
+
+def _across(target: Target, row: list[Token]) -> Plan:
+    """Put one literal in the place of those that hold the secret together, as a key over lines often is."""
+    text, first, last = target.text, row[0], row[-1]
+    left, right = text[first.body[0] : target.start], text[target.end : last.body[1]]
+    parts: list[str] = []
+    for token in row:
+        start, end = max(token.body[0], target.start), min(token.body[1], target.end)
+        spans = list(units(text, *token.body, raw=False))
+        if {start, end} - {token.body[1], *(at for at, _ in spans)}:
+            raise NoSafeEdit("the secret begins or ends inside of an escape")
+        parts += [text[at:stop] for at, stop in spans if start <= at < end]
+    value = _decode(parts, first, raw=False)
+    source = SourceText(text)
+    tree, _ = parse(text)
+    reach = access(source, tree or readable_head(source), first.start, target.newline)
+    if "\\N" in left + right or _template(tree, source, first):
+        raise NoSafeEdit("the secret is a part of a format over lines: put the value into a variable first")
+    inner = _OTHER_QUOTE[first.quote[0]]
+    field = f'{{{reach.environ}["{target.name}"]}}'.replace('"', inner)
+    doubled = [part.replace("{", "{{").replace("}", "}}") for part in (left, right)]
+    written = f"f{first.quote}{doubled[0]}{field}{doubled[1]}{first.quote}"
+    if not (left or right or _touches(target, first, last)):
+        written = f'{reach.environ}["{target.name}"]'
+    edits = (Edit(first.start, last.end, written), *reach.edits)
+    return target.plan(edits, value, field, target.run_note(target.start, target.end))
+
+
+def _touches(target: Target, first: Token, last: Token) -> bool:
+    """Say whether a row of literals goes on before or behind these."""
+    found = [token for token in tokens(target.text) if token.kind != "comment"]
+    strings = [token.start for token in found if token.kind == "string"]
+    before = [token for token in found if token.end <= first.start][-1:]
+    after = [token for token in found if token.start >= last.end][:1]
+    return any(token.start in strings for token in (*before, *after))
+
+
+def _template(tree: ast.Module | None, source: SourceText, token: Token) -> str:
+    """Say which sign counts in a literal that is formatted where it stands."""
+    if tree is None:
+        return ""
+    line = source.line_of(token.start) + 1
+    for node in nodes_around(tree, line):
+        match node:
+            case ast.BinOp(op=ast.Mod(), left=ast.Constant() | ast.JoinedStr() as text):
+                sign = "%"
+            case ast.Call(
+                func=ast.Attribute(attr="format" | "format_map", value=ast.Constant() | ast.JoinedStr() as text)
+            ):
+                sign = "{"
+            case _:
+                continue
+        if _holds(text, source, line, token):
+            return sign
+    return ""
 
 
 def _python_of(target: Target, text: str) -> str:
@@ -55,14 +157,57 @@ def _python_of(target: Target, text: str) -> str:
 class _Literal:
     """One string literal, its neighbours and the secret in it."""
 
-    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool) -> None:
+    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool, template: str) -> None:
         self.target = target
         self.token = token
         self.reach = reach
         self.joined = joined
         """Whether it stands in a row of literals, which Python joins."""
+        self.template = template
+        """The sign that counts in it, where it is formatted on the spot: `%`, `{` or none."""
         self.raw = token.has("r")
-        self.value = self._value()
+        self.value = self._formatted(self._value())
+        self.safe = ""
+        """What `quote` leaves alone besides what needs no escape."""
+        self.encodes = self._is_encoded()
+        self.quote = ""
+        """How `urllib.parse.quote` is called, when it encodes."""
+
+    def _is_encoded(self) -> bool:
+        """Store what the URL around the secret means, not how it spells it."""
+        part = self.target.url_part(*self.token.body)
+        try:
+            spelt = self.value.decode()
+        except UnicodeDecodeError:
+            return False
+        if part is None:
+            return False
+        self.safe = "".join(sorted(set(spelt) & _SAFE)) if part.kind == "userinfo" else ""
+        plain = part.decoded(spelt, UNRESERVED + self.safe)
+        if plain is None:
+            return False
+        self.value = plain.encode()
+        return True
+
+    def _formatted(self, value: bytes) -> bytes:
+        """Undo what a format undoes."""
+        for sign in {"%": b"%", "{": b"{}"}.get(self.template, b"").decode():
+            doubled = sign.encode() * 2
+            if sign.encode() in value.replace(doubled, b""):
+                raise NoSafeEdit("the value is put together by a format")
+            value = value.replace(doubled, sign.encode())
+        return value
+
+    def _expression(self, quote: str) -> str:
+        """Return what reads the value, with this quote around its strings."""
+        read = f'{self.reach.environ}["{self.target.name}"]'
+        if self.encodes:
+            read = f'{self.quote}({read}, safe="{self.safe}")'
+        if self.template == "%":
+            read += '.replace("%", "%%")'
+        elif self.template and not self.encodes:  # an encoder leaves no braces
+            read += '.replace("{", "{{").replace("}", "}}")'
+        return read.replace('"', quote)
 
     def plan(self) -> Plan:
         token = self.token
@@ -71,19 +216,18 @@ class _Literal:
         if token.has("b"):
             edits, idiom = self._bytes()
         elif self.target.covers(*token.body) and not self.joined:
-            idiom = f'{self.reach.environ}["{self.target.name}"]'
+            idiom = self._expression('"')
             edits = (self._replace(idiom),)
         else:
             edits, idiom = self._field()
         edits = (*edits, *self.reach.edits)
-        return self.target.plan(edits, self.value, idiom, self.target.run_note(*token.body))
+        note = self.target.run_note(*token.body, encodes=self.encodes)
+        return self.target.plan(edits, self.value, idiom, note)
 
     def _field(self) -> tuple[tuple[Edit, ...], str]:
         """Make the literal an f-string, or use that it is one, with edits that leave the rest untouched."""
         token, target = self.token, self.target
-        inner = _OTHER_QUOTE[token.quote[0]]
-        environ = self.reach.environ.replace('"', inner)  # Python 3.11: no outer quote inside of a field
-        idiom = f"{{{environ}[{inner}{target.name}{inner}]}}"
+        idiom = f"{{{self._expression(_OTHER_QUOTE[token.quote[0]])}}}"  # Python 3.11: no outer quote inside of a field
         edits = [Edit(target.start, target.end, idiom)]
         if not token.has("f"):
             edits += self._braces()
@@ -110,7 +254,7 @@ class _Literal:
             raise NoSafeEdit("it is a part of several bytes literals in a row: join them first")
         try:
             self.value.decode()
-            idiom = f'{self.reach.environ}["{target.name}"].encode()'
+            idiom = self._expression('"') + ".encode()"
         except UnicodeDecodeError:
             idiom = f'{self.reach.environb}[b"{target.name}"]'
         if target.covers(*token.body):

@@ -1,4 +1,4 @@
-"""How Python text reaches `os.environ`: by a name that is bound already, or by an import that is added, and where.
+"""How Python text reaches `os.environ` and `quote`: by a name that is bound already, or by an import that is added.
 
 Knows nothing of secrets. Where the text does not parse, the part above the break is read.
 """
@@ -19,6 +19,7 @@ _SPARE = "_os"  # where `os` is something else in this text
 _HEADER = re.compile(r"#!|#.*coding[:=]|# /// ")
 _STATEMENT = re.compile(r"[^\s#)\]}]")
 _NAMES = re.compile(r"\b(?:_?os|environ)\b")
+_QUOTES = re.compile(r"\bquote\b")
 _CUTS = 8
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -37,8 +38,13 @@ def access(source: SourceText, tree: ast.Module, use: int, newline: str) -> Acce
     return _Names(source, tree, use, newline).access()
 
 
+def quoting(source: SourceText, tree: ast.Module, use: int, newline: str) -> tuple[str, tuple[Edit, ...]]:
+    """Return what code at offset `use` calls `urllib.parse.quote`, and the edit (none or one) that makes it mean that."""
+    return _Names(source, tree, use, newline).quote()
+
+
 class _Names:
-    """Reads which names of one module mean the module `os`."""
+    """Reads which names of one module mean the module `os`, and which mean `quote`."""
 
     def __init__(self, source: SourceText, tree: ast.Module, use: int, newline: str) -> None:
         self.source = source
@@ -66,6 +72,18 @@ class _Names:
             return Access(f"{inline}.environ", f"{inline}.environb")
         return Access(f"{name}.environ", f"{name}.environb", (edit,))
 
+    def quote(self) -> tuple[str, tuple[Edit, ...]]:
+        line = self.source.line_of(self.use) + 1
+        taken = set(_bound_elsewhere(self.tree, line)) if _QUOTES.search(self.source.text) else set[str]()
+        for statement in self.tree.body:
+            if _line_offset(self.source, statement.end_lineno or statement.lineno) > self.use:
+                break
+            for call, word in _quote_names(statement):
+                if _bindings(self.tree, word) == 1:
+                    return call, ()
+        edit = None if "quote" in taken else self._import("from urllib.parse import quote")
+        return ("quote", (edit,)) if edit else ('__import__("urllib.parse").parse.quote', ())
+
     def _import(self, statement: str) -> Edit | None:
         """Return the edit that adds the import at the top, or None where no line there is free for it."""
         body = self.tree.body
@@ -89,7 +107,7 @@ class _Names:
         for item in statements:
             if not isinstance(item, ast.Import | ast.ImportFrom) or item.lineno > previous + 1:
                 break
-            if isinstance(item, ast.ImportFrom) or item.names[0].name > "os":
+            if not _sorts_before(item, statement):
                 break
             previous = item.end_lineno or item.lineno
             at = previous + 1
@@ -185,6 +203,40 @@ def _is_standard(statement: ast.stmt) -> bool:
     else:
         return False
     return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def _sorts_before(item: ast.Import | ast.ImportFrom, statement: str) -> bool:
+    """Say whether an import that stands there comes before one that is added: whole modules first, then by name."""
+    word, module = statement.split()[:2]
+    if isinstance(item, ast.Import):
+        return word == "from" or item.names[0].name <= module
+    return word == "from" and not item.level and (item.module or "") <= module
+
+
+def _quote_names(statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """Yield how a statement at the top level lets one call `urllib.parse.quote`, and the name that it binds for that."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            if alias.name == "urllib.parse":
+                yield f"{alias.asname or alias.name}.quote", alias.asname or "urllib"
+    elif isinstance(statement, ast.ImportFrom) and not statement.level:
+        for alias in statement.names:
+            if statement.module == "urllib.parse" and alias.name == "quote":
+                yield alias.asname or "quote", alias.asname or "quote"
+            elif statement.module == "urllib" and alias.name == "parse":
+                yield f"{alias.asname or 'parse'}.quote", alias.asname or "parse"
+
+
+def _bindings(tree: ast.Module, name: str) -> int:
+    """Count the statements that bind a name, in whatever scope; `import urllib.x` beside `import urllib.y` counts once."""
+    packages = 0
+    others = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and all(alias.asname is None for alias in node.names):
+            packages |= any(alias.name.partition(".")[0] == name for alias in node.names)
+        elif name in _bound_by(node, local=True, top=False):
+            others += 1
+    return packages + others
 
 
 def _first_line(statement: ast.stmt) -> int:

@@ -22,6 +22,7 @@ _CODE = re.compile(
 _DOUBLE = re.compile(r'\\.|"|\$\(|`', re.DOTALL)
 _MIXED = re.compile(r"(?<!\\)(?:\\\\)*[$`]")
 _PLAIN = re.compile(r"[^\s;&|<>()'\"`$\\*?\[\]{}~#!^]+")
+_WORD, _WORD_ENDS = re.compile(r"[^\s'\"]*\Z"), re.compile(r"[^\s'\"]*")
 _ESCAPE = re.compile(r"\\([\\\"$`\n])")
 _ANSI = re.compile(r"\\(.)", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
@@ -56,7 +57,7 @@ def rewrite(target: Target) -> Plan:
     written = f"${{{target.name}}}"
     whole = target.covers(*body)
     if piece.kind in {"double", "here"}:
-        return _plan(target, Edit(target.start, target.end, written), _expanded(target, piece.kind, body[0]))
+        return _plan(target, Edit(target.start, target.end, written), _expanded(target, piece.kind, body[0]), body)
     value = target.raw if piece.kind == "single" else _ansi(target, body)
     quote = target.text[piece.start : body[0]]
     edit = (
@@ -64,7 +65,7 @@ def rewrite(target: Target) -> Plan:
         if whole
         else Edit(target.start, target.end, f'\'"{written}"{quote}')
     )
-    return _plan(target, edit, value)
+    return _plan(target, edit, value, body)
 
 
 def _bare(target: Target) -> Plan:
@@ -72,12 +73,14 @@ def _bare(target: Target) -> Plan:
         raise NoSafeEdit("the secret is not inside of one word: put it into single quotes first")
     if target.text[max(0, target.start - 1) : target.start] in {"\\", "$"}:
         raise NoSafeEdit("the secret begins inside of an escape")
-    return _plan(target, Edit(target.start, target.end, f'"${{{target.name}}}"'), target.raw)
+    left, right = _WORD.search(target.text[: target.start]), _WORD_ENDS.match(target.text, target.end)
+    word = (left.start() if left else target.start, right.end() if right else target.end)
+    return _plan(target, Edit(target.start, target.end, f'"${{{target.name}}}"'), target.raw, word)
 
 
-def _plan(target: Target, edit: Edit, value: str) -> Plan:
+def _plan(target: Target, edit: Edit, value: str, body: tuple[int, int]) -> Plan:
     before = target.text[: edit.start]
-    note = target.run_note(edit.start, edit.end)
+    note = target.run_note(*body)
     own = re.search(rf"(?:^|[\s;])(?:export[ \t]+)?{re.escape(target.name)}=['\"]?$", before)
     if own is not None:
         note = f"The assignment now keeps what the environment has. {note}"

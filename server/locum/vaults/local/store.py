@@ -21,6 +21,7 @@ from locum.vaults.local.crypto import KEY_SIZE, derive
 from locum.vaults.local.envelope import MAX_FILE, MAX_SLOTS, Envelope, Record, corrupt
 from locum.vaults.local.keyslots import NewSlot, forget_slot, new_slot, open_slot
 from locum.vaults.local.place import Place
+from locum.vaults.local.same_value import SameValue
 
 MAX_VALUE = 256 * 1024
 MAX_ITEMS = 10_000
@@ -59,6 +60,7 @@ class LocalVault:
         self._data_key: SecretBytes | None = None
         self._loaded: tuple[bytes, Envelope, dict[str, Any]] | None = None
         """The file's bytes that were checked last, and what they hold: the same bytes need no second check."""
+        self._same_value: SameValue | None = None
 
     # -- the vault --------------------------------------------------------------------------------------------
 
@@ -120,6 +122,9 @@ class LocalVault:
         if self._data_key is not None:
             self._data_key.wipe()
             self._data_key = None
+        if self._same_value is not None:
+            self._same_value.wipe()
+            self._same_value = None
         self._loaded = None
 
     def describe(self) -> VaultDescription:
@@ -162,6 +167,26 @@ class LocalVault:
         """Return a value. Raises VaultError (`secret.absent`), VaultLocked."""
         envelope, index, data_key = self._load()
         return self._value(envelope, index, data_key, name)
+
+    def name_of(self, value: SecretBytes) -> str:
+        """Return the name of the secret that has exactly this value, the first by name, "" for none.
+
+        Values under 8 bytes have none. The first call opens every value, later ones those that are new. Raises
+        VaultLocked, VaultError.
+        """
+        envelope, index, data_key = self._load()
+        if self._same_value is None:
+            self._same_value = SameValue(derive(data_key, b"", "locum", "same value", envelope.vault))
+        stored = [(name, (entry["id"], entry["version"])) for name, entry in sorted(index.items())]
+        return self._same_value.find(value, stored, lambda name: self._value(envelope, index, data_key, name))
+
+    def copy(self, name: str, new_name: str) -> SecretInfo:
+        """Store a value under a second name, which must be new. Raises as `get` and `put`."""
+        value = self.get(name)
+        try:
+            return self.put(new_name, value, must_be_new=True)
+        finally:
+            value.wipe()
 
     def put(self, name: str, value: SecretBytes, *, must_be_new: bool) -> SecretInfo:
         """Store a value, read it back from the file and compare. Raises VaultError, VaultLocked, UsageProblem.

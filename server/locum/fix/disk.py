@@ -1,0 +1,159 @@
+"""Fixing files on the disk: plan them all, store all values, declare the names, then write each file whole or not at all.
+
+A file that cannot be written is left as it is and said; what only it would have used is taken out of the vault and the
+manifest again. Nothing is written before every value is stored and read back (P2). Blocks; knows no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from locum.detect.finding import Finding
+from locum.errors import LocumError
+from locum.fix.stores import Stores
+from locum.refs.manifest import FILE_NAME, add_secret
+from locum.rewrite.batch import Batch, Left, Moved, NameFor, plan_all
+from locum.text.source import SourceText
+from locum.workspace.project import Project, read_manifest_text, write_manifest_text
+from locum.workspace.safe_write import replace_bytes
+
+DocsOf = Callable[[Path, Finding], str]
+"""Says which page tells about a finding's rule, "" for none."""
+
+
+@dataclass(slots=True)
+class FileToFix:
+    """A file as it was scanned, and its findings."""
+
+    path: Path
+    """Absolute."""
+    project: Project
+    source: SourceText
+    findings: Sequence[Finding]
+
+
+@dataclass(slots=True)
+class PlannedFile:
+    """What would become of it."""
+
+    file: FileToFix
+    batch: Batch
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was done. `left` has, by file, what still stands there."""
+
+    moved: list[tuple[FileToFix, Moved]] = field(default_factory=list[tuple[FileToFix, Moved]])
+    left: list[tuple[FileToFix, Left]] = field(default_factory=list[tuple[FileToFix, Left]])
+
+    def names(self) -> list[str]:
+        """Return the names that now stand in the files, sorted."""
+        return sorted({moved.plan.name for _, moved in self.moved})
+
+
+def plan_files(files: Iterable[FileToFix], name_for: NameFor) -> Iterator[PlannedFile]:
+    """Plan file after file."""
+    for file in files:
+        if file.path.name == FILE_NAME:
+            reason = f"{FILE_NAME} holds names, no values: store it with 'locum secret set', and take it out by hand."
+            yield PlannedFile(file, Batch(left=[Left(finding, reason) for finding in file.findings]))
+            continue
+        relative = file.project.relative(file.path)
+        yield PlannedFile(file, plan_all(file.source, file.findings, path=relative, language="", name_for=name_for))
+
+
+def move_files(
+    planned: Sequence[PlannedFile], stores: Stores, docs_of: DocsOf, declared: Collection[Path] = ()
+) -> Outcome:
+    """Store, declare, write. Raises LocumError when nothing was changed; later failures are in the outcome, by file.
+
+    `declared` are roots of projects whose manifest somebody else writes: an editor that has it open.
+    """
+    outcome = Outcome()
+    try:
+        for item in planned:
+            for moved in item.batch.moved:
+                stores.put(moved.plan.name, moved.plan.value)
+        by_project = sorted(planned, key=lambda item: str(item.file.project.root))
+        for _, group in groupby(by_project, key=lambda item: item.file.project.root):
+            project = _Project(list(group), docs_of, outcome)
+            project.fix(declare=project.root not in declared)
+    finally:
+        used = set(outcome.names())
+        stores.take_back(
+            {moved.plan.name for item in planned for moved in item.batch.moved if moved.plan.name not in used}
+        )
+        for item in planned:
+            item.batch.wipe()
+    return outcome
+
+
+def with_names(text: str, batch: Batch, path: Path, docs_of: DocsOf) -> str:
+    """Return a manifest's text that declares the names of a batch. Raises ManifestProblem."""
+    for moved in batch.moved:
+        docs = docs_of(path, moved.finding)
+        text = add_secret(text, moved.plan.name, description=moved.finding.title, docs=docs)
+    return text
+
+
+class _Project:
+    """The files of one project, and its manifest."""
+
+    def __init__(self, planned: Sequence[PlannedFile], docs_of: DocsOf, outcome: Outcome) -> None:
+        self._planned = planned
+        self._docs_of = docs_of
+        self._outcome = outcome
+        self._project = planned[0].file.project
+        self._done: list[PlannedFile] = []
+
+    @property
+    def root(self) -> Path:
+        return self._project.root
+
+    def fix(self, *, declare: bool) -> None:
+        wanted = [item for item in self._planned if item.batch.moved]
+        before = read_manifest_text(self._project) if wanted and declare else ""
+        text = self._declared(before, wanted) if declare else ""
+        if text != before:
+            try:
+                write_manifest_text(self._project, text)
+            except LocumError as error:
+                for item in wanted:
+                    self._leave(item, f"{error.message}.")
+                wanted = []
+        try:
+            for item in self._planned:
+                self._outcome.left += [(item.file, left) for left in item.batch.left]
+            for item in wanted:
+                self._write(item)
+        finally:
+            if declare and wanted and len(self._done) < len(wanted):
+                declared = self._declared(before, self._done)
+                if declared != text:
+                    write_manifest_text(self._project, declared)
+
+    def _write(self, item: PlannedFile) -> None:
+        file = item.file
+        root = self.root if file.path.is_relative_to(self.root) else file.path.parent
+        try:
+            replace_bytes(root, file.path, file.source.to_bytes(), file.source.to_bytes(item.batch.text))
+        except LocumError as error:
+            self._leave(item, f"{error.message}.")
+        except UnicodeEncodeError:
+            self._leave(item, f"what would stand there cannot be written in {file.source.encoding}.")
+        else:
+            self._done.append(item)
+            self._outcome.moved += [(file, moved) for moved in item.batch.moved]
+
+    def _leave(self, item: PlannedFile, reason: str) -> None:
+        findings = [moved.finding for moved in item.batch.moved] + item.batch.along
+        self._outcome.left += [(item.file, Left(finding, reason)) for finding in findings]
+
+    def _declared(self, text: str, planned: Iterable[PlannedFile]) -> str:
+        for item in planned:
+            text = with_names(text, item.batch, item.file.path, self._docs_of)
+        return text

@@ -1,0 +1,89 @@
+"""Fixing the whole workspace from the editor: look at all files, ask once, then one move of everything.
+
+What is open is edited in the editor; what is not is written on the disk, whole or not at all (`fix.disk`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.uris import from_fs_path
+
+from locum.errors import LocumError
+from locum.fix.disk import FileToFix
+from locum.lsp.handlers.workspace import files_of_workspace
+from locum.lsp.moves import Moved, Text, move_texts
+from locum.lsp.progress import Progress
+from locum.lsp.projects import project_of, scanner
+from locum.workspace.scanner import FileReport
+
+if TYPE_CHECKING:
+    from locum.detect.finding import Severity
+    from locum.lsp.protocol import LocumServer
+
+_LOUD: tuple[Severity, ...] = ("error", "warning")
+"""What fails a scan. The rest (tests, examples, guesses) is moved one by one, by who looked at it."""
+_MOVE, _CANCEL = "Move them", "Cancel"
+
+
+async def move_workspace(ls: LocumServer) -> Moved:
+    """Move everything that would fail a scan, after one question. The progress can be cancelled until the question."""
+    async with Progress(ls, "Locum: looking for secrets") as progress:
+        stop = threading.Event()
+        opened = {document.uri for document in ls.documents.open_documents()}
+        work = asyncio.get_running_loop().run_in_executor(None, lambda: list(_files(opened, stop, progress.step)))
+        try:
+            files = await progress.unless_cancelled(work)
+        finally:
+            stop.set()
+        if files is None:
+            return Moved(left=["It was cancelled. Nothing was changed."])
+    texts: list[Text] = []
+    for uri in opened:
+        check = await ls.session.checked(uri)
+        found = [item for item in check.found if item.finding.severity in _LOUD] if check is not None else []
+        if check is not None and found:
+            texts.append(Text(check, found))
+    if not texts and not files:
+        return Moved(left=["There is no secret in plain text in this workspace."])
+
+    async def confirmed(moved: Moved) -> bool:
+        return await _ask(ls, moved, len(texts) + len(files))
+
+    return await move_texts(ls, texts, files, confirmed=confirmed)
+
+
+async def _ask(ls: LocumServer, moved: Moved, files: int) -> bool:
+    """Show what would be done: one question for all. A client that cannot ask was asked by who sent the command."""
+    if not ls.session.client.answers_messages:
+        return True
+    shown = ", ".join(moved.names[:8]) + (f" and {len(moved.names) - 8} more" if len(moved.names) > 8 else "")
+    stay = f" {len(moved.left)} must stay." if moved.left else ""
+    params = types.ShowMessageRequestParams(
+        types.MessageType.Warning,
+        f"Locum: move {moved.count} secrets in {files} files to your vault? {shown}.{stay}"
+        " Files that are not open are written at once; 'locum fix --dry-run' shows every line.",
+        [types.MessageActionItem(_MOVE), types.MessageActionItem(_CANCEL)],
+    )
+    answer = await ls.window_show_message_request_async(params)
+    return answer is not None and answer.title == _MOVE
+
+
+def _files(opened: set[str], stop: threading.Event, step: Callable[[], None]) -> Iterator[FileToFix]:
+    """Yield the files with findings that nobody has open."""
+    for path in files_of_workspace(stop):
+        step()
+        if from_fs_path(str(path)) in opened:
+            continue
+        try:
+            report = scanner().scan_file(path)
+        except LocumError:
+            continue  # a broken manifest says so itself
+        if isinstance(report, FileReport):
+            found = [finding for finding in report.findings if finding.severity in _LOUD]
+            if found:
+                yield FileToFix(path, project_of(path.parent), report.source, found)
