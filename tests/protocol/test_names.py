@@ -383,3 +383,38 @@ def test_unknown_words_of_a_client_are_no_matter(vault_home: Home) -> None:
     assert client.capabilities["renameProvider"] is True
     assert json.dumps(client.capabilities)
     client.close()
+
+
+def test_a_value_is_in_nothing_that_the_server_sends(client: Client, namer: Namer) -> None:
+    """Not from the vault, and not where somebody wrote it in the place of a name, a description, a page or a task."""
+    stored, written = canary(), github_token()
+    client.home.store("STRIPE_KEY", stored)
+    manifest = MANIFEST + (
+        f'[secrets.{written}]\n[secrets.PAGE]\ndescription = "as {written}"\ndocs = "https://example.com/{written}"\n'
+        f'source = "op://a/{written}/b"\n[secrets.PAGE.env]\nprod = "op://b/{written}/c"\n[tasks.{written}]\nsecrets = ["PAGE"]\n'
+    )
+    (client.home.project / "locum.toml").write_text(manifest)
+    text = (
+        f'"locum://{written}", "locum://PAGE", "locum://PAGE?env=", "op://b/{written}/c", "locum://"\n'
+        f'os.environ["{written}"], "{stored}"\n"op://"\n'
+    )
+    opened = [client.open("app.py", text), client.open("locum.toml", manifest, "toml")]
+    whole = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    for uri in opened:
+        client.diagnostics(uri)
+        document = {"textDocument": {"uri": uri}}
+        for method in ("documentLink", "documentSymbol", "semanticTokens/full"):
+            client.request(f"textDocument/{method}", document)
+        client.request("textDocument/inlayHint", document | {"range": whole})
+        source = client.texts[uri]
+        for line, start in enumerate(source.starts):
+            for column in range(0, len(source.line(line)) + 1, 4):
+                assert start >= 0
+                place = document | {"position": {"line": line, "character": column}}
+                for method in ("hover", "completion", "definition", "documentHighlight", "prepareRename"):
+                    namer.ask(method, place)
+                client.ask("textDocument/rename", place | {"newName": "OTHER"})
+            namer.ask("references", place, context={"includeDeclaration": True})
+    for value in (stored, written, written[4:]):
+        told = client.received.partition(value.encode())
+        assert not told[1], told[0][-200:] + told[2][:100]
