@@ -414,6 +414,7 @@ def test_a_value_is_in_nothing_that_the_server_sends(client: Client, namer: Name
                 for method in ("hover", "completion", "definition", "documentHighlight", "prepareRename"):
                     namer.ask(method, place)
                 client.ask("textDocument/rename", place | {"newName": "OTHER"})
+            place = document | {"position": {"line": line, "character": 2}}
             namer.ask("references", place, context={"includeDeclaration": True})
     for value in (stored, written, written[4:]):
         told = client.received.partition(value.encode())
