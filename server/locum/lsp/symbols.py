@@ -40,7 +40,7 @@ class Symbol:
     project: Project
     manifest: Manifest
     alias: str = ""
-    """The variable that stands there, where a task gives the secret under another name than its own."""
+    """What stands there instead of the name: a variable under which a task gives it, or the native reference to its value."""
 
 
 def is_manifest(snapshot: Snapshot) -> bool:
@@ -67,6 +67,10 @@ def symbol_at(snapshot: Snapshot, offset: int) -> Symbol | None:
         and _word_at(snapshot.source, offset) not in {*manifest.secrets, *others}
     ):
         return None  # nearly always: pointers rest on every word of a text
+    if here is not None and here.reference is not None and not here.reference.is_declared:
+        sources = ((name, {entry.source, *entry.environments.values()}) for name, entry in manifest.secrets.items())
+        name = next((name for name, places in sources if here.text in places), "")
+        return Symbol(name, "secret", here.start, here.end, project, manifest, here.text) if name else None
     for use in uses_of(snapshot):
         if use.start <= offset <= use.end or (here is not None and here.start <= use.start < here.end):
             if use.sort in {"declaration", "task", "reference"} or use.name in manifest.secrets:
