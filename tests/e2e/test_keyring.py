@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.home import Home, canary
+from support.tokens import github_token
 
 pytestmark = pytest.mark.keyring
 
@@ -114,6 +115,20 @@ def test_a_locked_keyring_is_told_in_time(desktop: Desktop) -> None:
     assert done.returncode == 3
     assert "keyring is locked" in done.stderr
     assert "Unlock it" in done.stderr
+
+
+def test_a_locked_keyring_leaves_files_as_they_are(desktop: Desktop) -> None:
+    desktop.session("LOCUM vault init --keyring")
+    (desktop.home.project / "app.py").write_text(text := f'TOKEN = "{github_token()}"\n')
+    done = desktop.session(
+        "gnome-keyring-daemon --start --components=secrets >/dev/null 2>&1; LOCUM fix --all", unlock=False
+    )
+    assert done.returncode == 3
+    assert "keyring is locked" in done.stderr
+    assert (desktop.home.project / "app.py").read_text() == text
+    assert not (desktop.home.project / "locum.toml").exists()
+    assert desktop.session("LOCUM fix --all && LOCUM secret list").returncode == 0
+    assert "GITHUB_TOKEN" in (desktop.home.project / "app.py").read_text()
 
 
 @pytest.mark.parametrize("address", ["", "unix:path=/nonexistent/bus"])

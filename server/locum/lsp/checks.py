@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from locum.lsp.remarks import Remark
 
 MAX_REMARKS = 100
+_SETTINGS = (".json", ".jsonc", ".toml", ".code-workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,10 @@ def place_of(snapshot: Snapshot) -> tuple[str, Project]:
 
 def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     is_manifest = snapshot.path is not None and Path(snapshot.path).name == FILE_NAME and not snapshot.notebook
+    if not is_manifest and _may_have_servers(snapshot):
+        from locum.lsp.remarks import about_servers
+
+        yield from about_servers(snapshot.text, snapshot.path or snapshot.uri)
     if not is_manifest and "locum://" not in snapshot.text:
         return
     from locum.lsp.remarks import (  # most texts need none of it
@@ -133,6 +138,16 @@ def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
         path, project = place_of(snapshot)
         names = None if is_manifest or snapshot.path is None else declared_names(project)
         yield from about_references(snapshot.source, names, path)
+
+
+def _may_have_servers(snapshot: Snapshot) -> bool:
+    """Say, cheaply, whether a text may be an MCP configuration with variables in it."""
+    path, text = snapshot.path or snapshot.uri, snapshot.text
+    if not path.lower().endswith(_SETTINGS) or not any(mark in text for mark in ("$", "{env:", "locum://")):
+        return False
+    from locum.rewrite.idioms.mcp_clients import may_have_servers  # most texts are no settings
+
+    return may_have_servers(path, text)
 
 
 def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:

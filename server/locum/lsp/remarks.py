@@ -25,6 +25,7 @@ EXPIRED = "expired-allowance"
 NO_COMMAND = "no-command"
 NOT_STORED = "not-stored"
 UNUSED = "unused-secret"
+UNEXPANDED = "unexpanded-variable"
 
 _MAX_MANIFEST = 1 << 20
 _QUOTED = re.compile(r"^(['\"]).*\1(?= )")
@@ -91,6 +92,14 @@ def about_names(text: str, stored: Collection[str] | None, used: Collection[str]
         if not task.command:
             message = "This task has no command: it runs only with one, locum run --task NAME -- CMD."
             yield Remark(*name_span(text, ("tasks", name)), NO_COMMAND, message, "information")
+
+
+def about_servers(text: str, path: str) -> Iterator[Remark]:
+    """Say which variables and references in the MCP servers of a configuration reach them as they stand there."""
+    from locum.rewrite.idioms.mcp_variables import unexpanded  # few texts are such configurations
+
+    for item in unexpanded(text, path):
+        yield Remark(item.start, item.end, UNEXPANDED, item.message, "warning")
 
 
 def about_rules(text: str, project: Project) -> Iterator[Remark]:

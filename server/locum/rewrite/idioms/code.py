@@ -8,6 +8,7 @@ editor holds most of the time, is read as well as finished code.
 from __future__ import annotations
 
 import re
+import string
 
 from locum.rewrite.idioms.code_imports import add_imports
 from locum.rewrite.idioms.code_languages import LANGUAGES, Encoder, Language, Quote
@@ -18,11 +19,12 @@ from locum.text.edits import Edit
 
 _BEFORE, _AFTER = 600, 120
 """How far, in characters, a look around goes."""
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|.", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|\r\n|.", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "$": "$", "/": "/"}
 _OPENS_CALMLY = re.compile(r"(?:[=(,\[{:;?]|\breturn|=>|<<|->|&&|\|\||^)\s*$")
-_ASCII = 0x80
-_SURROGATES = range(0xD800, 0xE000)
+_CONVERSION = re.compile(r"%(?:%|[^A-Za-z%]*[A-Za-z])")
+_ARGUMENT = re.compile(r"\s*,(?:[^(),\[\]{}]|\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\]|\{[^{}]*\})+")
+_LEAVES = re.compile(r"(?:\breturn|=>|\{|\||->\s*&(?:'\w+\s+)?str\s*\{|:\s*&'static\s+str\s*=)\s*$")
 _ENDS_CALMLY = re.compile(r"\s*(?:[;,)\]}:]|$|[\r\n])")
 
 
@@ -37,7 +39,7 @@ def rewrite(target: Target) -> Plan:
     if token.quote is None:
         return target.as_prose("comment")
     if token.quote.why_not:
-        raise NoSafeEdit(token.quote.why_not)
+        raise NoSafeEdit(token.quote.why_not.replace("{name}", target.name))
     if token.end < 0 or not token.body <= target.start <= target.end <= token.close:
         raise NoSafeEdit("the secret is more than the content of one string")
     return _Literal(target, language, tokens, token, token.quote).plan()
@@ -48,12 +50,13 @@ class _Literal:
 
     def __init__(self, target: Target, language: Language, tokens: list[Token], token: Token, quote: Quote) -> None:
         self.target, self.language, self.token, self.quote = target, language, token, quote
-        self.whole = target.covers(token.body, token.close)
-        code = blank(target.text, tokens)
+        self.whole = target.covers(token.body, token.close) and not quote.only_part
+        self.code = code = blank(target.text, tokens)
         self.offset = max(0, token.start - _BEFORE)
-        self.before = code[self.offset : token.start]
-        self.after = code[token.end : token.end + _AFTER]
+        self.before = "" if quote.here else code[self.offset : token.start]
+        self.after = "" if quote.here else code[token.end : token.end + _AFTER]
         self.tokens = tokens
+        self.format = any(re.search(pattern, self.before) for pattern in language.formats)
 
     def plan(self) -> Plan:
         target, token = self.target, self.token
@@ -70,9 +73,13 @@ class _Literal:
             expression = encoder.call.format(expression)
             needs += encoder.needs
             note += encoder.note
-        expression, imports = add_imports(target, blank(target.text, self.tokens), expression, needs)
+        expression, imports = add_imports(target, self.code, expression, needs)
         edits += [*self._edits(expression), *imports]
+        if target.kind == "rust" and self._outlives():
+            note += "It stays in memory (Box::leak), as a &'static str does. "
         note += target.run_note(token.body, token.close, encodes=encoder is not None)
+        if self.language.silent:
+            note += " Without it the program reads an empty text."
         return target.plan(edits, value, expression, note)
 
     def _stored(self, value: str) -> tuple[str, Encoder | None]:
@@ -95,15 +102,22 @@ class _Literal:
             raise NoSafeEdit(
                 never.reason.replace("{{{name}}}", f"{{{self.target.name}}}").replace("{name}", self.target.name)
             )
+        for constant in self.language.constants:
+            declared = re.search(constant.declared, self.before)
+            name = declared and re.escape(declared["name"])
+            if name and any(re.search(used.replace("NAME", name), self.code) for used in constant.used):
+                raise NoSafeEdit("another place in this file takes the constant, and a constant only")
         if self.language.adjacent and self._has_neighbour():
             raise NoSafeEdit("the compiler joins it to the string beside it: make them one first")
+        if self.quote.here and re.search(r"[\r\n]", self.target.raw):
+            raise NoSafeEdit("the secret runs over lines of a heredoc: put it into a variable first")
         if self.target.kind == "c" and _depth(self.before, self.target.text, self.tokens, self.token.start) == 0:
             raise NoSafeEdit("a variable outside of functions wants a constant: set it in a function")
 
     def _has_neighbour(self) -> bool:
         text = self.target.text
         for other in self.tokens:
-            if other is self.token or other.quote is None or other.quote.why_not:
+            if other is self.token or other.quote is None or other.quote.why_not or other.quote.here:
                 continue
             near = (other.end, self.token.start) if other.end <= self.token.start else (self.token.end, other.start)
             gap = text[near[0] : near[1]] if near[0] <= near[1] else "x"
@@ -124,12 +138,14 @@ class _Literal:
 
     def _edits(self, expression: str) -> list[Edit]:
         target, token = self.target, self.token
+        if self.format:
+            return self._as_argument(expression)
         if self.whole:
             return [Edit(token.start, token.end, self._whole(expression))]
         if target.kind == "rust":
             return self._format(expression.removeprefix("&*"))
         if self.quote.inside:
-            return [Edit(target.start, target.end, self.quote.inside.format(expression))]
+            return self._inside(expression)
         operator = self.language.joined
         if target.kind == "cpp":
             return self._cpp(expression)
@@ -158,10 +174,49 @@ class _Literal:
             edits.append(Edit(token.end, token.end, end))
         return edits
 
+    def _inside(self, expression: str) -> list[Edit]:
+        target, token, quote = self.target, self.token, self.quote
+        edits = [Edit(target.start, target.end, quote.inside.format(expression))]
+        if target.kind == "perl" and re.match(r"[\[{]|->[\[{]", target.text[target.end : token.close]):
+            edits.append(Edit(target.end, target.end, "\\"))  # it would be taken for a subscript
+        if quote.becomes:
+            if re.search(r"\\|#[{$@]", target.text[token.body : token.close]):
+                raise NoSafeEdit(
+                    "the list has signs in it that would count where an expression does: write it with quotes"
+                )
+            edits.append(Edit(token.start, token.body, quote.becomes))
+        return edits
+
+    def _as_argument(self, expression: str) -> list[Edit]:
+        """Leave `%s` in a format, and pass the expression in the order of the format's conversions."""
+        target, token = self.target, self.token
+        before = [found.group() for found in _CONVERSION.finditer(target.text, token.body, target.start)]
+        after = [found.group() for found in _CONVERSION.finditer(target.text, target.end, token.close)]
+        if any(re.search(r"[*$\[\]]", found) for found in [*before, *after]):
+            raise NoSafeEdit("the format counts its arguments: pass the secret as one by hand")
+        at = token.end
+        for _ in [found for found in before if found != "%%"]:
+            argument = _ARGUMENT.match(self.code, at)
+            if argument is None:
+                raise NoSafeEdit("the format's arguments cannot be told apart: pass the secret as one by hand")
+            at = argument.end()
+        if not re.match(r"\s*[,)]", self.code[at : at + _AFTER]):
+            raise NoSafeEdit("the format's arguments cannot be told apart: pass the secret as one by hand")
+        return [Edit(target.start, target.end, "%s"), Edit(at, at, f", {expression}")]
+
+    def _outlives(self) -> bool:
+        """Rust: say whether a reference to what is read here would outlive it."""
+        if _LEAVES.search(self.before) and not re.match(r"\s*[.?]", self.after):
+            return True
+        field = re.search(r"\b(\w+)\s*:\s*(?:Some\(\s*)?$", self.before)
+        return field is not None and bool(re.search(rf"\b{field[1]}\s*:\s*(?:Option<\s*)?&'static\s+str", self.code))
+
     def _whole(self, expression: str) -> str:
         text, end = self.target.text, self.token.end
         if self.target.kind == "rust" and re.match(r"\s*[.?]", text[end : end + _AFTER]):
             return expression.removeprefix("&*")
+        if self.target.kind == "rust" and self._outlives():
+            return f"&*Box::leak({expression.removeprefix('&*')}.into_boxed_str())"
         if self.target.kind == "cpp" and re.match(r"\s*[.+]", text[end : end + _AFTER]):
             return f"std::string({expression})"
         left = " " if text[self.token.start - 1 : self.token.start].isalnum() else ""
@@ -172,8 +227,9 @@ class _Literal:
         target, token = self.target, self.token
         if re.search(r"\b\w+!\s*[(\[{][^;]*$", self.before):
             raise NoSafeEdit("the secret is a part of a string inside of a macro: put the string into a variable first")
-        edits = [Edit(token.start, token.start, "&*format!("), Edit(target.start, target.end, "{}")]
-        edits.append(Edit(token.end, token.end, f", {expression})"))
+        opening, closing = ("&*Box::leak(format!(", ").into_boxed_str())") if self._outlives() else ("&*format!(", ")")
+        edits = [Edit(token.start, token.start, opening), Edit(target.start, target.end, "{}")]
+        edits.append(Edit(token.end, token.end, f", {expression}{closing}"))
         for offset in range(token.body, token.close):
             char = target.text[offset]
             if char in "{}" and not target.start <= offset < target.end:
@@ -200,15 +256,20 @@ class _Literal:
         """Return what the program sees. An edge of the secret inside of an escape is no edge."""
         target, token, quote = self.target, self.token, self.quote
         raw = target.raw
+        if self.format:
+            if "%" in raw.replace("%%", ""):
+                raise NoSafeEdit("the secret has a conversion of the format in it")
+            if "%" in raw:
+                raise NoSafeEdit("the secret is spelt with signs of the format: write it plainly first")
         if quote.doubled:
             mark = quote.close
             if len(raw) - len(raw.replace(mark * 2, "")) != 2 * raw.count(mark * 2) or mark in raw.replace(
                 mark * 2, ""
             ):
                 raise NoSafeEdit("the secret begins or ends inside of an escape")
-            return raw.replace(mark * 2, mark).replace("\r\n", "\n") if mark else raw
+            return self._lines(raw.replace(mark * 2, mark) if mark else raw)
         if quote.escape != "\\" or "\\" not in target.text[token.body : target.end]:
-            return raw.replace("\r\n", "\n")
+            return self._lines(raw)
         parts: list[str] = []
         edges: set[int] = {token.close}
         for match in _ESCAPE.finditer(target.text, token.body, token.close):
@@ -219,9 +280,13 @@ class _Literal:
             raise NoSafeEdit("the secret begins or ends inside of an escape")
         return "".join(parts)
 
+    def _lines(self, text: str) -> str:
+        """Return a string over lines as the program sees it."""
+        return text if self.language.keeps_line_ends else text.replace("\r\n", "\n")
+
     def _unit(self, unit: str) -> str:
         if not unit.startswith("\\"):
-            return unit
+            return self._lines(unit)
         rest = unit[1:]
         single = self.quote.open.endswith("'") and self.target.kind in {"ruby", "php", "perl"}
         if single:
@@ -237,6 +302,8 @@ class _Literal:
             return chr(code)
         if len(rest) == 3 and rest[0] == "x" and int(rest[1:], 16) < 0x80:
             return chr(int(rest[1:], 16))
+        if self.target.kind in {"perl", "ruby"} and rest in string.punctuation:
+            return rest
         raise NoSafeEdit("the secret is spelt with an escape that is not read here: write it plainly first")
 
 

@@ -32,6 +32,12 @@ class Quote:
     """A pattern that finds other variables in it: a secret with one in it has no value that is written down."""
     why_not: str = ""
     """Why nothing in it can be replaced."""
+    here: str = ""
+    """Of a here-document: a pattern for the line that ends it, {0} is its word. Its content begins on the next line."""
+    only_part: bool = False
+    """Whether an expression can stand in it but not in its place."""
+    becomes: str = ""
+    """How it has to begin for an expression to count in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,16 @@ class Change:
     before: str
     new: str
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """What is known to the compiler as long as a literal stands there: `declared` ends where that begins."""
+
+    declared: str
+    """Its group `name` holds the constant's name."""
+    used: tuple[str, ...]
+    """Patterns, NAME is that name: where one matches, the text needs the constant to be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,13 @@ class Language:
     """Whether block comments nest."""
     never: tuple[Never, ...] = ()
     changes: tuple[Change, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    formats: tuple[str, ...] = ()
+    """What stands before a string that is a printf format: the value becomes one of its arguments."""
+    silent: bool = False
+    """Whether a variable that is not set reads as an empty text."""
+    keeps_line_ends: bool = False
+    """Whether a string over lines has the file's line ends in it; in the other languages it has line feeds."""
     needs: Import | None = None
     adjacent: bool = False
     """Whether neighbouring literals are joined by the compiler."""
@@ -106,10 +129,23 @@ class Language:
 
 
 _C_CHAR = Quote(r"'", "'")
+_USED_IN_ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\))*\bNAME\b"
 _ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\))*$"
+_FORMATTED = Never(
+    "it is a format, in which a sign of the value would count: pass the secret as an argument",
+    "",
+    r"\s*\.format(?:ted)?\(",
+)
 _CASE = Never(
     "a 'case' takes no expression: compare with 'if' instead", r"\bcase\s[^:;{}]*$", r"\s*(?:,[^:;{}]*)?(?::|->)"
 )
+_C_FORMATS = (
+    r"\bprintf\(\s*$",
+    r"\b(?:fprintf|sprintf|dprintf|asprintf|syslog)\([^(),]+,\s*$",
+    r"\bsnprintf\([^(),]+,(?:[^(),]|\([^()]*\))+,\s*$",
+)
+_BRACKETS = (("[", "]"), ("(", ")"), ("{", "}}"), ("<", ">"))
+_HERE_END = r"^[ \t]*{0}(?=\r?$)"
 _LITERAL_MACRO = r"\b(?:concat|env|option_env|include_str|include_bytes|include|stringify)!\s*[(\[{][^;]*$"
 _DEFAULT = r"\(\s*(?:[^()=;{}]*(?:=[^()=;{}]*)?,)?[^()=;{},]*\w\s+\w+\s*=\s*$"
 
@@ -152,6 +188,21 @@ LANGUAGES: dict[str, Language] = {
                 "'const' became 'var'",
             ),
         ),
+        constants=(
+            Constant(
+                r"\bconst[ \t]+(?P<name>\w+)(?:[ \t]+string)?[ \t]*=\s*$",
+                (
+                    r"\bconst[ \t]+\w[^=\n(]*=[^\n]*\bNAME\b",
+                    r"\bconst[ \t]*\([^()]*\bNAME\b",
+                    r"\[[^\]\n]*len\(NAME\)[^\]\n]*\]",
+                ),
+            ),
+        ),
+        formats=(
+            r"\b(?:Printf|Sprintf|Errorf|Fatalf|Panicf|Logf)\(\s*$",
+            r"\b(?:Fprintf|Appendf|Wrapf)\([^(),]+,\s*$",
+        ),
+        silent=True,
         needs=_go_import("os", "stdos"),
         encoder=Encoder(
             'strings.ReplaceAll(url.QueryEscape({0}), "+", "%20")',
@@ -172,8 +223,8 @@ LANGUAGES: dict[str, Language] = {
         never=(
             Never("an attribute takes no expression", r"#!?\[[^\]]*$"),
             Never(
-                "a constant takes no call: read the variable where it is used",
-                r"\b(?:const|static)\s+(?:mut\s+)?\w+\s*:[^;{}]*$",
+                "a constant takes no call: make it a function that reads the variable, or a LazyLock (Rust 1.80)",
+                r"\b(?:const|static)\s+(?:mut\s+)?\w+\s*:(?:[^;{}=\[]|\[[^\]]*\])*=[^;]*$",
             ),
             Never("a pattern takes no expression", "", r"\s*(?:=>|\|[^|])"),
             Never("the macro wants a literal", _LITERAL_MACRO),
@@ -183,7 +234,6 @@ LANGUAGES: dict[str, Language] = {
                 r"\b(?:write|writeln|assert|assert_eq|assert_ne)!\s*\([^;]*,\s*$",
                 r"\s*,",
             ),
-            Never("a &'static str is returned here: return a String", r"->\s*&'static\s+str\s*\{\s*$"),
         ),
     ),
     "java": Language(
@@ -193,8 +243,16 @@ LANGUAGES: dict[str, Language] = {
         never=(
             Never("an annotation takes no expression: let the framework read ${{{name}}}", _ANNOTATION),
             Never("an annotation takes no expression", r"\bdefault\s+$", r"\s*;"),
+            _FORMATTED,
             _CASE,
         ),
+        constants=(
+            Constant(
+                r"\bString\s+(?P<name>\w+)\s*=[^;]*$",
+                (rf"{_USED_IN_ANNOTATION}", r"\bcase\s[^:;{}]*?\bNAME\s*(?:,|:|->)"),
+            ),
+        ),
+        formats=(r"\b(?:String\.format|printf)\(\s*$",),
         encoder=Encoder(
             'URLEncoder.encode({0}, StandardCharsets.UTF_8).replace("+", "%20")',
             "-_.*",
@@ -218,7 +276,13 @@ LANGUAGES: dict[str, Language] = {
         ),
         "+",
         nested=True,
-        never=(Never("an annotation takes no expression: let the framework read ${{{name}}}", _ANNOTATION),),
+        never=(Never("an annotation takes no expression: let the framework read ${{{name}}}", _ANNOTATION), _FORMATTED),
+        constants=(
+            Constant(
+                r"\bconst\s+val\s+(?P<name>\w+)(?:\s*:\s*String)?\s*=[^\n;]*$",
+                (_USED_IN_ANNOTATION, r"\bconst\s+val\s+\w+[^=\n]*=[^\n]*\bNAME\b"),
+            ),
+        ),
         changes=(
             Change(r"\b(?P<old>const\s+)val\s+\w+(?:\s*:\s*String)?\s*=[^\n;]*$", "", "'const val' became 'val'"),
         ),
@@ -242,7 +306,27 @@ LANGUAGES: dict[str, Language] = {
             _CASE,
             Never("a pattern takes no expression", r"(?:\bis\s+(?:not\s+)?|\bor\s+)$"),
             Never("a pattern takes no expression", "", r"\s*=>"),
+            Never(
+                "it is a format, in which braces of the value would count: pass it as an argument",
+                r"\b(?:Format|WriteLine|Write|AppendFormat)\(\s*$",
+                r"\s*,",
+                whole=False,
+            ),
         ),
+        constants=(
+            Constant(
+                r"\bconst\s+string\s+(?P<name>\w+)\s*=[^;]*$",
+                (
+                    r"(?:^|[\n{};\]])\s*\[[\w.:\s]+\((?:[^()]|\([^()]*\))*\bNAME\b",
+                    r"\bcase\s+(?:\w+\.)*NAME\b",
+                    r"\b(?:is|or)\s+(?:not\s+)?(?:\w+\.)*NAME\b",
+                    r"\bconst\s+string\s+\w+\s*=[^;]*\bNAME\b",
+                    r"\w\s+\w+\s*=\s*(?:\w+\.)*NAME\s*[,)]",
+                    r"\bNAME\s*=>\s",
+                ),
+            ),
+        ),
+        silent=True,
         changes=(
             Change(
                 r"\b(?:public|private|protected|internal)\s+(?:new\s+)?(?P<old>const)\s+string\s+\w+\s*=[^;]*$",
@@ -252,6 +336,7 @@ LANGUAGES: dict[str, Language] = {
             Change(r"(?:^|[\n;{])\s*(?P<old>const\s+)string\s+\w+\s*=[^;]*$", "", "'const' is gone"),
         ),
         encoder=Encoder("System.Uri.EscapeDataString({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
     "ruby": Language(
         'ENV.fetch("{name}")',
@@ -259,13 +344,41 @@ LANGUAGES: dict[str, Language] = {
             Quote('"', '"', lines=True, field=r"#\{", inside="#{{{0}}}"),
             Quote("'", "'", lines=True),
             Quote("`", "`", lines=True, field=r"#\{", inside="#{{{0}}}"),
-            Quote(r"%[wWiI]?[\[({<]", "", lines=True, why_not="it is a %-literal: write it with quotes"),
-            Quote(r"<<[~-]?(['\"`]?)[A-Z_]\w*\1", "", why_not="it is a heredoc: put the value into a variable first"),
+            *(
+                Quote(rf"%w\{a}", b, lines=True, inside="#{{{0}}}", only_part=True, becomes=f"%W{a}")
+                for a, b in _BRACKETS
+            ),
+            *(Quote(rf"%W\{a}", b, lines=True, field=r"#\{", inside="#{{{0}}}", only_part=True) for a, b in _BRACKETS),
+            *(Quote(rf"%Q\{a}", b, lines=True, field=r"#\{", inside="#{{{0}}}") for a, b in _BRACKETS),
+            Quote(r"%[qiI]?[\[({<|!]", "", lines=True, why_not="it is a %-literal: write it with quotes"),
+            Quote(
+                r"<<[~-]?'([A-Za-z_]\w*)'",
+                "",
+                why_not="the heredoc's word is quoted, so that nothing in it is expanded: take the quotes away first",
+                here=_HERE_END,
+            ),
+            Quote(
+                r"<<(?:[~-]\"?|\"|(?=[A-Z_]))([A-Za-z_]\w*)\"?",
+                "",
+                field=r"#\{",
+                inside="#{{{0}}}",
+                only_part=True,
+                here=_HERE_END,
+            ),
         ),
         "+",
         line_comments=("#",),
         block_comments=(("\n=begin", "\n=end"),),
-        never=(Never("it is a key of a hash", "", r":(?!:)"),),
+        never=(
+            Never("it is a key of a hash", "", r":(?!:)"),
+            Never(
+                "it is a format, in which a % of the value would count: pass the secret as an argument",
+                "",
+                r"\s*%\s",
+                whole=False,
+            ),
+        ),
+        formats=(r"\b(?:format|sprintf|printf)\(\s*$",),
         adjacent=True,
         encoder=Encoder(  # URI.encode_uri_component came with Ruby 3.2; this is older and does the same
             "ERB::Util.url_encode({0})",
@@ -287,10 +400,17 @@ LANGUAGES: dict[str, Language] = {
         (
             Quote('"', '"', lines=True, mixes=r"(?<!\\)(?:\$[A-Za-z_{]|\{\$)"),
             Quote("'", "'", lines=True),
-            Quote(r"<<<[ \t]*(['\"]?)\w+\1", "", why_not="it is a heredoc: put the value into a variable first"),
+            Quote(
+                r"<<<[ \t]*['\"]?(\w+)['\"]?",
+                "",
+                why_not="a heredoc takes variables only: put getenv('{name}') into a variable and write that here",
+                here=r"^[ \t]*{0}\b",
+            ),
         ),
         ".",
         line_comments=("//", "#"),
+        formats=(r"\bv?s?printf\(\s*$", r"\bfprintf\([^(),]+,\s*$"),
+        silent=True,
         never=(
             Never(
                 "a PHP constant takes no call: write define('…', getenv('{name}'))",
@@ -307,6 +427,7 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no call", r"#\[[^\]]*$"),
         ),
         encoder=Encoder("rawurlencode({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
     "swift": Language(
         'ProcessInfo.processInfo.environment["{name}"]!',
@@ -342,6 +463,7 @@ LANGUAGES: dict[str, Language] = {
             Never("it is the name of a file", r"#[ \t]*include[ \t]*$"),
             Never("sizeof would change", r"\bsizeof\s*\(?\s*$"),
         ),
+        formats=_C_FORMATS,
         needs=Import(
             "#include <stdlib.h>",
             r"(?m)^[ \t]*#[ \t]*include[ \t]*<stdlib\.h>",
@@ -366,6 +488,7 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no expression", r"\[\[[^\]]*$"),
             Never("static_assert wants a literal", r"\bstatic_assert\s*\([^;]*$"),
         ),
+        formats=_C_FORMATS,
         needs=Import(
             "#include <cstdlib>",
             r"(?m)^[ \t]*#[ \t]*include[ \t]*<cstdlib>",
@@ -397,17 +520,32 @@ LANGUAGES: dict[str, Language] = {
         (
             Quote(r'(?<![$\\])"', '"', lines=True, inside="{0}", mixes=r"(?<!\\)[$@][\w{]"),
             Quote(r"(?<![$\\\w&])'", "'", lines=True),
-            Quote(r"<<~?(['\"]?)[A-Z_]\w*\1", "", why_not="it is a heredoc: put the value into a variable first"),
+            Quote(
+                r"<<~?'([A-Za-z_]\w*)'",
+                "",
+                why_not="the heredoc's word is quoted, so that nothing in it is expanded: take the quotes away first",
+                here=_HERE_END,
+            ),
+            Quote(
+                r"<<~?(?:\"|(?=[A-Z_]))([A-Za-z_]\w*)\"?",
+                "",
+                inside="{0}",
+                mixes=r"(?<!\\)[$@][\w{]",
+                only_part=True,
+                here=_HERE_END,
+            ),
             Quote(r"\bq[qwrx]?\s*[^\w\s,;=)]", "", why_not="it is a q-literal: write it with quotes"),
         ),
         ".",
         line_comments=("#",),
         block_comments=(("\n=pod", "\n=cut"), ("\n=head", "\n=cut")),
+        formats=(r"\bs?printf\s*\(\s*$",),
     ),
     "lua": Language(
         'os.getenv("{name}")',
         (Quote('"', '"'), Quote("'", "'"), Quote(r"\[(=*)\[", "]{0}]", escape="", lines=True)),
         "..",
+        formats=(r"\bstring\.format\(\s*$",),
         line_comments=("--",),
         block_comments=(("--[[", "]]"),),
         never=(
@@ -434,6 +572,8 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no expression", r"\[[\w.]+\([^()]*$"),
             Never("it is a key of a hash table", r"[@{;\n]\s*$", r"\s*=[^=]"),
         ),
+        silent=True,
         encoder=Encoder("[uri]::EscapeDataString({0})", UNRESERVED),
+        keeps_line_ends=True,
     ),
 }

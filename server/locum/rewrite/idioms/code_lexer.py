@@ -64,12 +64,17 @@ class Lexer:
         self._language = LANGUAGES[kind]
         self._starts = _starts(kind)
         self.tokens: list[Token] = []
+        self._here: tuple[int, int] | None = None
+        """Where the line of a here-document's mark ends, and where reading goes on behind its content."""
         self._code(0, "", 0)
 
     def _code(self, at: int, stop: str, depth: int) -> int:
         """Read code from `at` to the bracket `stop` that closes it, or to the end; return where that is."""
         level = 0
         while (match := self._starts.search(self._text, at)) is not None:
+            if self._here is not None and match.start() >= self._here[0]:
+                at, self._here = self._here[1], None
+                continue
             at = match.end()
             name = next((key for key, found in match.groupdict().items() if found is not None and key[0] != "g"), "")
             if not name:
@@ -88,6 +93,9 @@ class Lexer:
     def _string(self, opening: re.Match[str], quote: Quote, group: str, depth: int) -> int:
         """Read a string's body; add its token; return where reading goes on."""
         text, start = self._text, opening.end()
+        if quote.here:
+            self._document(start, quote, group, depth)
+            return start
         if not quote.close:  # of a form that is not read to its end: what follows on its line is taken for it
             end = max(text.find("\n", start), start)
             self.tokens.append(Token(quote, opening.start(), start, end, end))
@@ -113,6 +121,24 @@ class Lexer:
             elif found[0] in "\r\n" and not quote.lines:
                 return match.start()
         return start
+
+    def _document(self, at: int, quote: Quote, word: str, depth: int) -> None:
+        """Read a here-document whose mark ends at `at`: its content is a string of its own, below the line."""
+        text = self._text
+        line = text.find("\n", at) + 1 or len(text)
+        start = self._here[1] if self._here is not None and self._here[0] == line else line
+        closing = re.compile(quote.here.format(re.escape(word)), re.MULTILINE).search(text, start)
+        if closing is None:
+            return
+        token = Token(quote, start, start, closing.start(), closing.start())
+        self._here = None
+        if quote.field and depth < _DEEPEST:
+            inner = start
+            while (found := re.compile(quote.field).search(text, inner, closing.start())) is not None:
+                inner = self._code(found.end(), _PAIRS[found.group()[-1]], depth + 1) + 1
+                token.fields.append((found.start(), inner))
+        self.tokens.append(token)
+        self._here = (line, closing.end())
 
     def _comment_end(self, at: int, name: str) -> int:
         if name[0] == "l":

@@ -170,6 +170,8 @@ def _check_context(place: _Place) -> None:
         raise NoSafeEdit(f"a literal must stand in this {place.token.opener or 'type'}")
     if place.last() in _TYPE_MARKS or after in _TYPE_MARKS or place.after == ["as", "const"]:
         raise NoSafeEdit("a type wants a literal here")
+    if place.last() == "<" and after in {">", ","}:
+        raise NoSafeEdit("a type wants a literal here")
     if place.last() == ":" and place.before[0] in {"const", "let", "var"}:
         raise NoSafeEdit("a type wants a literal here")
 

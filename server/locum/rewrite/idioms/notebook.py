@@ -55,22 +55,21 @@ def rewrite(target: Target) -> Plan:
         keys = [key for key, _ in way]
         if len(keys) < 3 or keys[0] != "cells":
             raise NoSafeEdit("it stands outside of the notebook's cells")
-        return _in_cell(target, root, way[1][1], str(keys[2]))
+        lines = [node for _, node in way if node.kind == "array" and all(item.kind == "string" for item in node.items)]
+        return _in_cell(target, root, way[1][1], str(keys[2]), (lines or [way[-1][1]])[0])
     except JsonProblem:
         raise NoSafeEdit("the notebook is no valid JSON: mend that first") from None
 
 
-def _in_cell(target: Target, root: Node, cell: Node, part: str) -> Plan:
+def _in_cell(target: Target, root: Node, cell: Node, part: str, around: Node) -> Plan:
+    """Fix the text `around` the secret: a string, or a list of lines."""
     found = member(target.text, cell, "cell_type")
     kind = decode(target.text, found[1]) if found and found[1].kind == "string" else ""
     prose = _PROSE.get(part) or (_PROSE.get(kind) if part == "source" else None)
-    if prose is not None:
-        return target.as_prose(prose)
-    source = member(target.text, cell, "source")
-    if part != "source" or kind != "code" or source is None:
+    if prose is None and (part != "source" or kind != "code"):
         raise NoSafeEdit("it stands in a part of the notebook that is no code")
     text = _Cell()
-    for node in source[1].items if source[1].kind == "array" else (source[1],):
+    for node in around.items if around.kind == "array" else (around,):
         if node.kind != "string":
             raise NoSafeEdit("the cell's source is no text")
         text.add(target.text, node)
@@ -78,11 +77,15 @@ def _in_cell(target: Target, root: Node, cell: Node, part: str) -> Plan:
         start, end = text.starts.index(target.start), text.ends.index(target.end) + 1
     except ValueError:
         raise NoSafeEdit("the secret begins or ends inside of an escape") from None
-    language = kind_of("", _language(target.text, root))
-    idiom = idiom_for(language)
-    if idiom is None:
-        raise NoSafeEdit(f"there is no edit for cells in {language!r} yet")
-    made = idiom(replace(target, text=text.text, start=start, end=end, kind=language))
+    inside = replace(target, text=text.text, start=start, end=end)
+    if prose is not None:
+        made = inside.as_prose(prose)
+    else:
+        language = kind_of("", _language(target.text, root))
+        idiom = idiom_for(language)
+        if idiom is None:
+            raise NoSafeEdit(f"there is no edit for cells in {language!r} yet")
+        made = idiom(replace(inside, kind=language))
     return replace(made, edits=tuple(text.outside(edit) for edit in made.edits))
 
 

@@ -34,6 +34,8 @@ def rewrite(target: Target) -> Plan:
             "IPython reads this line itself: put the value into a variable with os.environ, and use {it} here"
         )
     before, token, after = _around(target)
+    if token.kind == "string" and target.end > token.end and (row := _row(target)):
+        return _across(target, row)
     if token.kind == "comment":
         return target.as_prose("comment")
     if token.kind != "string":
@@ -51,7 +53,8 @@ def rewrite(target: Target) -> Plan:
         _check_context(tree, source, token)
     head = tree or readable_head(SourceText(code))
     reach = access(source, head, token.start, target.newline)
-    literal = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after))
+    template = _template(tree, source, token)
+    literal = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after), template=template)
     if literal.encodes:
         literal.quote, added = quoting(source, head, token.start, target.newline)
         literal.reach = Access(reach.environ, reach.environb, _joined(reach.edits, added, target.newline))
@@ -75,6 +78,77 @@ def _joined(first: tuple[Edit, ...], second: tuple[Edit, ...], newline: str) -> 
     return (Edit(first[0].start, first[0].end, text),)
 
 
+def _row(target: Target) -> list[Token]:
+    """Return the literals that Python joins, from the one where the secret begins to the one where it ends; or none."""
+    row: list[Token] = []
+    for token in tokens(target.text):
+        if token.end <= target.start:
+            continue
+        if token.kind != "string" or not token.closed or token.prefix or token.quote != (row or [token])[0].quote:
+            return []
+        row.append(token)
+        if target.end <= token.end:
+            inside = row[0].body[0] <= target.start <= row[0].body[1] and token.body[0] <= target.end <= token.body[1]
+            return row if inside else []
+    return []
+
+
+def _across(target: Target, row: list[Token]) -> Plan:
+    """Put one literal in the place of those that hold the secret together, as a key over lines often is."""
+    text, first, last = target.text, row[0], row[-1]
+    left, right = text[first.body[0] : target.start], text[target.end : last.body[1]]
+    parts: list[str] = []
+    for token in row:
+        start, end = max(token.body[0], target.start), min(token.body[1], target.end)
+        spans = list(units(text, *token.body, raw=False))
+        if {start, end} - {token.body[1], *(at for at, _ in spans)}:
+            raise NoSafeEdit("the secret begins or ends inside of an escape")
+        parts += [text[at:stop] for at, stop in spans if start <= at < end]
+    value = _decode(parts, first, raw=False)
+    source = SourceText(text)
+    tree, _ = parse(text)
+    reach = access(source, tree or readable_head(source), first.start, target.newline)
+    if "\\N" in left + right or _template(tree, source, first):
+        raise NoSafeEdit("the secret is a part of a format over lines: put the value into a variable first")
+    inner = _OTHER_QUOTE[first.quote[0]]
+    field = f'{{{reach.environ}["{target.name}"]}}'.replace('"', inner)
+    doubled = [part.replace("{", "{{").replace("}", "}}") for part in (left, right)]
+    written = f"f{first.quote}{doubled[0]}{field}{doubled[1]}{first.quote}"
+    if not (left or right or _touches(target, first, last)):
+        written = f'{reach.environ}["{target.name}"]'
+    edits = (Edit(first.start, last.end, written), *reach.edits)
+    return target.plan(edits, value, field, target.run_note(target.start, target.end))
+
+
+def _touches(target: Target, first: Token, last: Token) -> bool:
+    """Say whether a row of literals goes on before or behind these."""
+    found = [token for token in tokens(target.text) if token.kind != "comment"]
+    strings = [token.start for token in found if token.kind == "string"]
+    before = [token for token in found if token.end <= first.start][-1:]
+    after = [token for token in found if token.start >= last.end][:1]
+    return any(token.start in strings for token in (*before, *after))
+
+
+def _template(tree: ast.Module | None, source: SourceText, token: Token) -> str:
+    """Say which sign counts in a literal that is formatted where it stands."""
+    if tree is None:
+        return ""
+    line = source.line_of(token.start) + 1
+    for node in nodes_around(tree, line):
+        match node:
+            case ast.BinOp(op=ast.Mod(), left=ast.Constant() | ast.JoinedStr() as text):
+                sign = "%"
+            case ast.Call(
+                func=ast.Attribute(attr="format" | "format_map", value=ast.Constant() | ast.JoinedStr() as text)
+            ):
+                sign = "{"
+            case _:
+                continue
+        if _holds(text, source, line, token):
+            return sign
+    return ""
+
+
 def _python_of(target: Target, text: str) -> str:
     """Return what the compiler reads: in a notebook, lines that speak to its shell count as comments."""
     return _MAGIC.sub("#", text) if target.path.endswith(".ipynb") else text
@@ -83,14 +157,16 @@ def _python_of(target: Target, text: str) -> str:
 class _Literal:
     """One string literal, its neighbours and the secret in it."""
 
-    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool) -> None:
+    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool, template: str) -> None:
         self.target = target
         self.token = token
         self.reach = reach
         self.joined = joined
         """Whether it stands in a row of literals, which Python joins."""
+        self.template = template
+        """The sign that counts in it, where it is formatted on the spot: `%`, `{` or none."""
         self.raw = token.has("r")
-        self.value = self._value()
+        self.value = self._formatted(self._value())
         self.safe = ""
         """What `quote` leaves alone besides what needs no escape."""
         self.encodes = self._is_encoded()
@@ -113,11 +189,24 @@ class _Literal:
         self.value = plain.encode()
         return True
 
+    def _formatted(self, value: bytes) -> bytes:
+        """Undo what a format undoes."""
+        for sign in {"%": b"%", "{": b"{}"}.get(self.template, b"").decode():
+            doubled = sign.encode() * 2
+            if sign.encode() in value.replace(doubled, b""):
+                raise NoSafeEdit("the value is put together by a format")
+            value = value.replace(doubled, sign.encode())
+        return value
+
     def _expression(self, quote: str) -> str:
         """Return what reads the value, with this quote around its strings."""
         read = f'{self.reach.environ}["{self.target.name}"]'
         if self.encodes:
             read = f'{self.quote}({read}, safe="{self.safe}")'
+        if self.template == "%":
+            read += '.replace("%", "%%")'
+        elif self.template and not self.encodes:  # an encoder leaves no braces
+            read += '.replace("{", "{{").replace("}", "}}")'
         return read.replace('"', quote)
 
     def plan(self) -> Plan:
