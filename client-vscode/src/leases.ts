@@ -85,7 +85,7 @@ export class Leases implements Disposable {
 }
 
 function readLease(raw: unknown): Lease | undefined {
-  const { id, task, argv, env, expires_in: expiresIn } = (raw ?? {}) as Record<string, unknown>;
+  const { id, task, argv, env, files, expires_in: expiresIn } = (raw ?? {}) as Record<string, unknown>;
   if (typeof id !== "string") {
     return undefined;
   }
@@ -93,7 +93,7 @@ function readLease(raw: unknown): Lease | undefined {
   return {
     id,
     what: visible(what, 80),
-    names: visible(strings(env).join(", "), 120),
+    names: visible([...strings(env), ...strings(files)].join(", "), 120),
     expiresIn: typeof expiresIn === "number" ? expiresIn : 0,
   };
 }

@@ -88,21 +88,15 @@ def test_a_second_name_takes_a_yes_that_shows_both(own: Home) -> None:
     channel = start_with_control(user_paths())
     assert channel is not None
     for allow in (False, True):
-        task = own.terminal(
-            command=[
-                own.command()[0],
-                "-c",
-                "import sys; sys.path.insert(0, sys.argv[1]); from locum.broker.client import connect; connect().copy_secret('PROD_KEY', 'HARMLESS')",
-                own.env["PYTHONPATH"],
-            ]
-        )
+        task = own.terminal("secret", "copy", "PROD_KEY", "HARMLESS")
         question = channel.next_question(20)
         assert question is not None
         assert question["names"] == ["PROD_KEY", "HARMLESS"]
         assert "PROD_KEY" in question["title"]
         assert "HARMLESS" in question["title"]
         channel.answer(question["id"], allow=allow)
-        assert (task.wait() == 0) is allow
+        assert task.wait() == (0 if allow else 3)
+        assert ("Refer to it as locum://HARMLESS" in task.text) is allow
         names = [item["name"] for item in own.json("secret", "list")["secrets"]]
         assert ("HARMLESS" in names) is allow
     with connect() as client:

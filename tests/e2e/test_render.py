@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from locum.broker.start import start_with_control
 from locum.paths import user_paths
+from support.bed import missing
 from support.home import Home, canary
 from support.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memfd is Linux's")
-
-_STAND_IN = """
-import json, sys, types
-from locum.refs.reference import find
-from locum.rewrite.target import NoSafeEdit
-from locum.secret import SecretBytes
-
-def references_in(text):
-    return [found.text for found in find(text) if found.reference]
-
-def render(text, kind, values):
-    for name, value in sorted(values.items(), reverse=True):
-        spelt = bytes(value.view()).decode()
-        if kind == "json":
-            spelt = json.dumps(spelt)[1:-1]
-        elif "\\0" in spelt:
-            raise NoSafeEdit("a value with a NUL byte cannot stand here")
-        text = text.replace(name, spelt)
-    return SecretBytes(text.encode())
-
-module = types.ModuleType("locum.rewrite.render")
-module.references_in, module.render = references_in, render
-sys.modules[module.__name__] = module
-"""
-"""What `rewrite` has to offer, for as long as it does not."""
 
 SHOW = (
     "import hashlib, json, sys; print('digest', hashlib.sha256(json.load(open(sys.argv[1]))['k'].encode()).hexdigest())"
@@ -58,10 +35,6 @@ class Ready(Home):
 @pytest.fixture
 def ready(tmp_path: Path) -> Iterator[Ready]:
     home = Ready(tmp_path)
-    if find_spec("locum.rewrite.render") is None:
-        (tmp_path / "stand-in").mkdir()
-        (tmp_path / "stand-in" / "sitecustomize.py").write_text(_STAND_IN)
-        home.env["PYTHONPATH"] += os.pathsep + str(tmp_path / "stand-in")
     home.init()
     home.value = f'"{canary(12)}\\{canary(12)}é'
     home.store("API_KEY", home.value)
@@ -126,10 +99,11 @@ def test_several_files_and_a_variable_beside_them(ready: Ready) -> None:
     (ready.project / "two" / "app.json").write_text('{"k": "locum://OTHER", "again": "locum://API_KEY"}')
     script = f"import os; {SHOW}; sys.argv[1] = sys.argv[2].partition('=')[2]; {SHOW}; print(len(os.environ['OTHER']))"
     terminal = asked(
-        ready, "--render", "app.json", "--render", "two/app.json", "--secret", "OTHER", "--",
+        ready, "--render", "app.json", "--render", "two/app.json", "--render", "./app.json", "--secret", "OTHER", "--",
         "python3", "-c", script, "app.json", "--config=two/app.json",
     )  # fmt: skip
     assert "2 secrets?" in terminal.text
+    assert terminal.text.count("in a copy of app.json") == 1
     assert digest(ready.value) in terminal.text
     assert digest(other) in terminal.text
     assert "\n32" in terminal.text.replace("\r", "")
@@ -213,3 +187,34 @@ def test_the_question_and_the_record_name_file_and_reference(ready: Ready, monke
     text = json.dumps(ready.json("audit", "show"))
     assert "locum://API_KEY" in text
     assert ready.value not in text
+
+
+TOML = 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["key"])'
+NODE = (
+    'console.log(JSON.parse(require("child_process").execFileSync("cat", [process.argv[1]], {encoding: "utf8"})).key)'
+)
+RUBY = 'puts YAML.load_file(ARGV[0])["app"]["key"]'
+READERS = [
+    ("app.conf", "[app]\n\tkey = locum://PLAIN\n", ["git", "config", "--file=app.conf", "app.key"]),
+    ("app.yml", "app:\n  key: locum://PLAIN # note\n", ["ruby", "-ryaml", "-e", RUBY, "./app.yml"]),
+    ("app.json", '{"key": "locum://PLAIN"}', ["node", "-e", NODE, "app.json"]),
+    ("app.toml", 'key = "locum://PLAIN"\n', ["python3", "-c", TOML, "app.toml"]),
+    ("pass.txt", "locum://PLAIN\n", ["openssl", "enc", "-a", "-in", "pass.txt"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "command"), READERS, ids=lambda part: part[0] if isinstance(part, list) else None
+)
+def test_real_programs_read_the_copy(ready: Ready, file: str, text: str, command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        missing(f"no {command[0]} here: run `python tests/bed/install.py`")
+    value = canary()
+    ready.store("PLAIN", value)
+    (ready.project / file).write_text(text.replace("locum://PLAIN", value))
+    wanted = subprocess.run(command, cwd=ready.project, capture_output=True, check=True).stdout
+    (ready.project / file).write_text(text)
+    terminal = asked(ready, "--render", file, "--", "sh", "-c", '"$@" >printed', "sh", *command)
+    assert terminal.wait() == 0
+    assert (ready.project / "printed").read_bytes() == wanted
+    assert wanted.strip()

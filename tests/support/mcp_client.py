@@ -1,35 +1,44 @@
-"""The client of an MCP server, as far as saying hello: read a client's configuration, start the server as it says, ask who it is.
+"""The official SDK's client, on a server that it starts by a command.
 
-    mcp_client.py CONFIGURATION SERVER
+    mcp_client.py COMMAND…   prints what the server can do and answers
 
-Prints the server's answer. The server is started over pipes, in this process's session, as editors and agents do.
+It keeps its terminal, as a client does that is started in one: the SDK would hide it from the server.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-import subprocess
 import sys
-from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+_open = anyio.open_process
 
 
-def main(configuration: str, name: str) -> int:
-    server = json.loads(Path(configuration).read_text())["mcpServers"][name]
-    process = subprocess.Popen(
-        [server["command"], *server["args"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | server.get("env", {}),
-        text=True,
-    )  # fmt: skip
-    assert process.stdin
-    assert process.stdout
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n")
-    process.stdin.flush()
-    answer = json.loads(process.stdout.readline())
-    print("mcp", answer["result"]["serverInfo"]["name"])
-    process.stdin.close()
-    return process.wait(20)
+async def _with_our_terminal(*arguments: Any, start_new_session: bool = False, **options: Any) -> Any:
+    return await _open(*arguments, **options)
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+async def main() -> None:
+    anyio.open_process = _with_our_terminal  # type: ignore[assignment]
+    command, *arguments = sys.argv[1:]
+    server = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+    steps: list[float] = []
+
+    async def progress(step: float, total: float | None, message: str | None) -> None:
+        steps.append(step)
+
+    async with Client(stdio_client(server)) as client:
+        print("tools:", sorted(tool.name for tool in (await client.list_tools()).tools), flush=True)
+        sums = await asyncio.gather(*(client.call_tool("add", {"a": number, "b": 1}) for number in range(20)))
+        print("sums:", sum(int(found.content[0].text) for found in sums), flush=True)  # type: ignore[union-attr]
+        print("slow:", (await client.call_tool("slow", {}, progress_callback=progress)).content[0].text, steps)  # type: ignore[union-attr]
+        print("secret:", (await client.call_tool("secret", {})).content[0].text, flush=True)  # type: ignore[union-attr]
+    print("the end", flush=True)
+
+
+asyncio.run(main())

@@ -23,7 +23,7 @@ from support.home import Home
 PATH = f"/usr/bin{os.pathsep}{os.environ['PATH']}"
 """Debian's toolchains first: a launcher that stands in front of them may have none for this user."""
 _AT_ONCE = MAX_OPEN
-_MCP_CLIENT = Path(__file__).with_name("mcp_client.py")
+_MCP_CLIENT = Path(__file__).with_name("mcp_hello.py")
 
 
 def locum_on_path(home: Home) -> None:

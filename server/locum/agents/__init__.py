@@ -1,1 +1,1 @@
-"""What AI agents talk to. Empty until the MCP server and the hooks land."""
+"""What AI agents talk to: ignore files for their clients, the bridge to remote MCP servers."""

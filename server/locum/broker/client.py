@@ -122,7 +122,7 @@ class BrokerClient:
         self._call("lease.end", {"id": lease_id, "exit_code": exit_code})
 
     def list_leases(self) -> list[dict[str, Any]]:
-        """Return the live leases: id, task, argv, cwd, env, references, pid, granted, expires_in, state."""
+        """Return the live leases: id, task, argv, cwd, env, files, references, pid, granted, expires_in, state."""
         return self._call("lease.list")["leases"]
 
     def revoke_lease(self, lease_id: str) -> None:

@@ -14,17 +14,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from locum import __version__
 from locum.broker import wire
-from locum.broker.approval import ANSWER_WITHIN, Answer, Approvals
+from locum.broker.approval import ANSWER_WITHIN, Approvals
 from locum.broker.audit import AuditFailed, AuditLog, verify
 from locum.broker.comparisons import BULK, Comparisons
 from locum.broker.leases import Lease, LeaseTable, SleepDetector
-from locum.broker.peer import agent_marker, controls_terminal, reopen_terminal
-from locum.broker.question import LEVEL, Question, change_question, copy_question, lease_question, show_argv
+from locum.broker.peer import agent_marker
+from locum.broker.person import ask, confirm, refusal, who
+from locum.broker.question import LEVEL, change_question, copy_question, lease_question, show_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.refs.manifest import MAX_TTL
 from locum.refs.reference import is_name, parse
@@ -222,7 +222,7 @@ class Service:
             _close(terminal)
         self._record(
             "secret.store", ok=True, durable=True, pid=connection.peer.pid, resources=[name],
-            reason=str(params.get("origin", ""))[:40], requester=_who(connection),
+            reason=str(params.get("origin", ""))[:40], requester=who(connection),
         )  # fmt: skip
         undo = ""
         if not exists:
@@ -247,7 +247,7 @@ class Service:
         value = _take(payload)
 
         def about() -> dict[str, Any]:
-            return {"pid": connection.peer.pid, "requester": _who(connection)}
+            return {"pid": connection.peer.pid, "requester": who(connection)}
 
         try:
             await self._open_vault(connection)
@@ -271,8 +271,9 @@ class Service:
             await self._known([name])
             if await self._in_worker(lambda: self._vault.has(new_name)):
                 raise VaultError("secret.exists", f"your vault has {new_name} already", "Choose another name.")
-            question = copy_question(name, new_name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
-            await self._confirm(connection, terminal, question, f"to give {name} a second name takes a person")
+            question = copy_question(name, new_name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+            takes = f"to give {name} a second name takes a person"
+            await confirm(self.approvals, connection, question, terminal, takes)
         finally:
             _close(terminal)
         await self._in_worker(lambda: self._vault.copy(name, new_name))
@@ -300,6 +301,11 @@ class Service:
         await self._in_worker(lambda: self._vault.remove(name))
         self._record("secret.remove", ok=True, durable=True, pid=connection.peer.pid, resources=[name])
         return {}, b""
+
+    async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
+        question = change_question(verb, name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
+        await confirm(self.approvals, connection, question, terminal, takes)
 
     async def _known(self, names: list[str]) -> None:
         """Raise VaultError for the first name that the vault has not, with the nearest one it has."""
@@ -329,8 +335,8 @@ class Service:
     async def _decide(self, connection: Connection, request: wire.LeaseRequest, terminal: int | None) -> Lease:
         about = self._about(connection, request)
         try:
-            question = lease_question(request, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
-            answer = await self._ask(connection, question, terminal)
+            question = lease_question(request, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+            answer = await ask(self.approvals, connection, question, terminal)
         except NotAllowed as error:
             self._record("lease.deny", ok=False, durable=True, reason=error.code, **about)
             raise
@@ -339,7 +345,7 @@ class Service:
             raise
         if not answer.allowed:
             self._record("lease.deny", ok=False, durable=True, reason="refused", approved_by=answer.by, **about)
-            raise NotAllowed("denied.refused", _refusal(answer), "Nothing was started.")
+            raise NotAllowed("denied.refused", refusal(answer), "Nothing was started.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that asked is gone")
         lease = self.leases.grant(request, pid=connection.peer.pid, holder=connection, approved_by=answer.by)
@@ -349,35 +355,6 @@ class Service:
             self.leases.end(lease)  # no record, no grant
             raise
         return lease
-
-    async def _ask(self, connection: Connection, question: Question, terminal: int | None) -> Answer:
-        """Ask where a person may be; an agent's own terminal proves nobody and is not asked."""
-        marker = agent_marker(connection.peer.pid)
-        usable = terminal is not None and not marker and controls_terminal(connection.peer.pid, terminal)
-        own = reopen_terminal(terminal) if usable and terminal is not None else None
-        if not usable and not self.approvals.has_control and marker:
-            raise NotAllowed(
-                "denied.agent", f"asked from inside an AI agent ({marker} is set), whose terminal is no proof of a person",
-                "Approve in an editor with Locum, or run it in a terminal of your own.",
-            )  # fmt: skip
-        return await self.approvals.ask(question, own, connection)
-
-    async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
-        question = change_question(verb, name, asked_by=_who(connection), expires_in=ANSWER_WITHIN)
-        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
-        await self._confirm(connection, terminal, question, takes)
-
-    async def _confirm(self, connection: Connection, terminal: int | None, question: Question, takes: str) -> None:
-        """Raise NotAllowed unless a person says yes; `takes` says what it is that takes one."""
-        try:
-            answer = await self._ask(connection, question, terminal)
-        except NotAllowed as error:
-            raise NotAllowed(
-                "denied.person", f"{takes}, and {error.message}",
-                "Choose another name, or answer in a terminal or an editor.",
-            ) from None  # fmt: skip
-        if not answer.allowed:
-            raise NotAllowed("denied.refused", _refusal(answer), f"{question.names[0]} stays as it was.")
 
     async def _redeem(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         grants = self.leases.use(str(params.get("id")), connection)
@@ -436,7 +413,7 @@ class Service:
         return {
             "pid": connection.peer.pid, "task": request.task, "argv": [show_argv(request.argv)], "cwd": request.cwd,
             "resources": [g.key for g in request.grants], "references": [g.reference for g in request.grants],
-            "ttl_s": request.ttl, "level": LEVEL, "requester": _who(connection),
+            "ttl_s": request.ttl, "level": LEVEL, "requester": who(connection),
         }  # fmt: skip
 
     # -- the rest ---------------------------------------------------------------------------------------------
@@ -499,18 +476,3 @@ def _local_names(request: wire.LeaseRequest) -> list[str]:
             )  # fmt: skip
         names.append(reference.name)
     return names
-
-
-def _who(connection: Connection) -> str:
-    """Return who asks, as far as the kernel tells: pid, program, and the agent marker if there is one."""
-    pid = connection.peer.pid
-    try:
-        program = Path(f"/proc/{pid}/exe").readlink().name
-    except OSError:
-        program = "a program"
-    marker = agent_marker(pid)
-    return f"{program}, process {pid}" + (f", inside an AI agent ({marker})" if marker else "")
-
-
-def _refusal(answer: Answer) -> str:
-    return "nobody answered in time" if answer.by == "nobody" else "you said no"

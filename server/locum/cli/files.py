@@ -51,4 +51,9 @@ def shown(path: Path) -> str:
 
 def printable(path: Path) -> str:
     """Return a path that cannot steer a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path.as_posix())
+    return plain(path.as_posix())
+
+
+def plain(text: str) -> str:
+    """Return somebody's words in one line that cannot steer a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -26,10 +26,8 @@ def list_leases(format_: str) -> None:
     elif not found:
         click.echo("No live lease.")
     for item in found if format_ == "text" else ():
-        what = item["task"] or item["argv"][0]
-        click.echo(
-            f"{item['id'][:11]}  {what}  {', '.join(item['env'])}  ends in {item['expires_in']} s  process {item['pid']}"
-        )
+        what, where = item["task"] or item["argv"][0], ", ".join([*item["env"], *item["files"]])
+        click.echo(f"{item['id'][:11]}  {what}  {where}  ends in {item['expires_in']} s  process {item['pid']}")
 
 
 @lease.command()

@@ -7,13 +7,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from locum.broker.wire import Grant, RenderedFile
 from locum.errors import UsageProblem
-from locum.refs.reference import Reference, ReferenceProblem, parse
+from locum.refs.reference import Reference, parse
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
@@ -29,7 +28,8 @@ class Copies:
     ) -> None:  # fmt: skip
         """Read the files, and see that the task names each one: `argv` will run in `folder`. Raises LocumError."""
         self._folder = folder
-        self._copies = [_Copy(name) for name in names]
+        made = [_Copy(name) for name in names]
+        self._copies = list({copy.template.real: copy for copy in made}.values())  # a file may be named twice
         for copy in self._copies:
             if copy.names.replaced_in(argv, folder, "") == tuple(argv) and not copy.names.variables(
                 environment, folder
@@ -102,28 +102,29 @@ class _Copy:
     file: MemoryFile
 
     def __init__(self, name: str) -> None:
+        from locum.rewrite.languages import kind_of
         from locum.run.file_names import FileNames
         from locum.run.rendered import read_template
 
-        self._rewrite: Any = import_module("locum.rewrite.render")
         self.template = read_template(name)
+        self._kind = kind_of(self.template.real, "")
         self.names = FileNames(name, typed_in=str(Path.cwd()), real=self.template.real)
         self.references = self._read_references()
 
     def _read_references(self) -> list[Reference]:
-        found: list[Reference] = []
-        for text in dict.fromkeys(self._rewrite.references_in(self.template.text)):
-            try:
-                found.append(parse(text))
-            except ReferenceProblem as problem:
-                raise UsageProblem(
-                    "render.reference", f"{self.template.typed}: {problem.message}", problem.hint
-                ) from None  # fmt: skip
+        from locum.rewrite.render import references_in
+        from locum.rewrite.target import NoSafeEdit
+
+        try:
+            found = [parse(text) for text in references_in(self.template.text, self._kind)]
+        except NoSafeEdit as problem:
+            raise self._cannot(problem.reason) from None
         if not found:
-            raise UsageProblem(
-                "render.nothing", f"{self.template.typed} holds no reference", "Run it without --render."
-            )  # fmt: skip
+            raise self._cannot("it holds no reference", "Run it without --render.")
         return found
+
+    def _cannot(self, reason: str, hint: str = "Nothing was started.") -> UsageProblem:
+        return UsageProblem("render.file", f"cannot render {self.template.typed}: {reason}", hint)
 
     def make_file(self, runtime: Path, files: ExitStack) -> None:
         from locum.run.rendered import MemoryFile
@@ -132,17 +133,15 @@ class _Copy:
         files.callback(self.file.close)
 
     def fill(self, values: Mapping[str, SecretBytes]) -> list[tuple[str, SecretBytes]]:
-        from locum.rewrite.languages import kind_of
+        from locum.rewrite.render import render
         from locum.rewrite.target import NoSafeEdit
         from locum.run.rendered import spelt
 
         template, own = self.template, {reference.text: values[reference.text] for reference in self.references}
         try:
-            content: SecretBytes = self._rewrite.render(template.text, kind_of(template.real, ""), own)
+            content = render(template.text, self._kind, own)
         except NoSafeEdit as problem:
-            raise UsageProblem(
-                "render.value", f"cannot render {template.typed}: {problem.reason}", "Nothing was started."
-            ) from None  # fmt: skip
+            raise self._cannot(problem.reason) from None
         try:
             self.file.fill(content)
             return spelt(template.text, content, own)

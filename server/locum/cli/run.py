@@ -45,7 +45,8 @@ def run(
 
     --render FILE is for programs that read a configuration file and expand nothing in it: the file keeps its
     references, and CMD gets the path of a copy in memory with the values wherever it names FILE (`FILE`, `./FILE`,
-    `--config=FILE`, `@FILE`, a variable that is FILE). Linux only.
+    `--config=FILE`, `@FILE`, a variable that is FILE). Linux only; not for programs that follow links to their end
+    before they open a file (PHP, Node's require).
     """
     project = find_project(Path.cwd())
     manifest = load_manifest(project)

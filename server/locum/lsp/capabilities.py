@@ -28,6 +28,8 @@ class Client:
     watches_files: bool = False
     """It can be asked to tell of files that change on the disk."""
     markdown_hover: bool = False
+    refreshes_hints: bool = False
+    """It can be told to ask for inlay hints again."""
     shows_documents: bool = False
     """It can open a page in a browser."""
     approvals: str = "client"
@@ -63,6 +65,7 @@ def resolve(params: types.InitializeParams) -> Client:
         watches_files=has("workspace.did_change_watched_files.dynamic_registration"),
         shows_documents=has("window.show_document.support"),
         markdown_hover=types.MarkupKind.Markdown in formats,
+        refreshes_hints=has("workspace.inlay_hint.refresh_support"),
         approvals=_approvals(dig(options, "approvals"), answers),
     )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from locum.lsp.remarks import Remark
 
 MAX_REMARKS = 100
+_SETTINGS = (".json", ".jsonc", ".toml", ".code-workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +114,40 @@ def place_of(snapshot: Snapshot) -> tuple[str, Project]:
 
 def _remarks(snapshot: Snapshot) -> Iterator[Remark]:
     is_manifest = snapshot.path is not None and Path(snapshot.path).name == FILE_NAME and not snapshot.notebook
+    if not is_manifest and _may_have_servers(snapshot):
+        from locum.lsp.remarks import about_servers
+
+        yield from about_servers(snapshot.text, snapshot.path or snapshot.uri)
     if not is_manifest and "locum://" not in snapshot.text:
         return
-    from locum.lsp.remarks import about_manifest, about_references, about_rules  # most texts need none of it
+    from locum.lsp.remarks import (  # most texts need none of it
+        about_manifest,
+        about_names,
+        about_references,
+        about_rules,
+    )
 
     if is_manifest:
+        from locum.lsp.standing import stored_names, used_in
+
         yield from about_manifest(snapshot.text, date.today())  # noqa: DTZ011 - an allowance ends on the reader's own calendar
-        yield from about_rules(snapshot.text, place_of(snapshot)[1])
+        project = place_of(snapshot)[1]
+        yield from about_rules(snapshot.text, project)
+        yield from about_names(snapshot.text, stored_names(), used_in(project.root))
     if "locum://" in snapshot.text:
         path, project = place_of(snapshot)
         names = None if is_manifest or snapshot.path is None else declared_names(project)
         yield from about_references(snapshot.source, names, path)
+
+
+def _may_have_servers(snapshot: Snapshot) -> bool:
+    """Say, cheaply, whether a text may be an MCP configuration with variables in it."""
+    path, text = snapshot.path or snapshot.uri, snapshot.text
+    if not path.lower().endswith(_SETTINGS) or not any(mark in text for mark in ("$", "{env:", "locum://")):
+        return False
+    from locum.rewrite.idioms.mcp_clients import may_have_servers  # most texts are no settings
+
+    return may_have_servers(path, text)
 
 
 def _placed(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[Found]:

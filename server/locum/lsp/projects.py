@@ -37,7 +37,12 @@ def project_of(folder: Path) -> Project:
     Without a manifest or a repository it is the workspace folder, as the command line has it that is called there.
     """
     holding = [base for base in _workspace if folder.is_relative_to(base)]
-    return find_project(folder, max(holding, key=lambda base: len(base.parts), default=None))
+    found = find_project(folder, max(holding, key=lambda base: len(base.parts), default=None))
+    # A manifest that is new in the editor, and not on the disk yet, counts there as it will when it is saved.
+    for path, manifest in list(_open_manifests.items()):
+        if folder.is_relative_to(path.parent) and path.parent.is_relative_to(found.root) and path != found.manifest:
+            found = Project(path.parent, manifest.project_id)
+    return found
 
 
 @cache
@@ -147,6 +152,34 @@ def manifest_edited(path: Path, text: str | None) -> bool:
 
 def _telling(manifest: Manifest) -> tuple[object, ...]:
     return manifest.exclude, manifest.allow, manifest.rules, manifest.rule_files, manifest.secrets.keys()
+
+
+def manifest_of(project: Project) -> Manifest:
+    """Return the project's manifest as the editor has it, or had it when it was last whole; else as the disk has it now.
+
+    An empty one when there is none that can be read. A look at the disk, unless it is open: not for what a keystroke waits for.
+    """
+    opened = _open_manifests.get(project.manifest)
+    if opened is not None:
+        return opened
+    try:
+        info = project.manifest.stat()
+        return _stored_manifest(project, (info.st_mtime_ns, info.st_size))
+    except (OSError, LocumError):
+        return Manifest()
+
+
+@lru_cache(PROJECT_FILES)
+def _stored_manifest(project: Project, state: tuple[int, int]) -> Manifest:  # noqa: ARG001 - what tells one state from another
+    return load_manifest(project)
+
+
+def project_for(path: str | None) -> Project | None:
+    """Return the project of a document; of one that is no file, the one folder's that is open, else None."""
+    if path is not None:
+        return project_of(Path(path).parent)
+    folders = workspace_folders()
+    return project_of(folders[0]) if len(folders) == 1 else None
 
 
 def _manifest_of(project: Project) -> Manifest:

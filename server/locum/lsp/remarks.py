@@ -13,7 +13,7 @@ from datetime import date
 from locum.detect.finding import Severity
 from locum.detect.severity import is_quiet
 from locum.refs.manifest import ManifestProblem, Place, nearest, read_manifest
-from locum.refs.manifest_places import span_of
+from locum.refs.manifest_places import name_span, span_of
 from locum.refs.reference import Occurrence, find
 from locum.text.source import SourceText
 from locum.workspace.project import Project
@@ -22,6 +22,10 @@ BAD_REFERENCE = "bad-reference"
 UNKNOWN_REFERENCE = "unknown-reference"
 BAD_MANIFEST = "bad-manifest"
 EXPIRED = "expired-allowance"
+NO_COMMAND = "no-command"
+NOT_STORED = "not-stored"
+UNUSED = "unused-secret"
+UNEXPANDED = "unexpanded-variable"
 
 _MAX_MANIFEST = 1 << 20
 _QUOTED = re.compile(r"^(['\"]).*\1(?= )")
@@ -69,6 +73,33 @@ def about_manifest(text: str, today: date) -> Iterator[Remark]:
             place: Place = ("scan", "allow", number, "expires")
             message = f"This ended on {allowance.expires}: what it allowed is a finding again. Renew it or take it out."
             yield Remark(*span_of(text, place), EXPIRED, message, "warning", without_effect=True)
+
+
+def about_names(text: str, stored: Collection[str] | None, used: Collection[str] | None) -> Iterator[Remark]:
+    """Say which declared names the vault has not, which nobody uses, and which tasks run nothing. None: nobody knows."""
+    if len(text) > _MAX_MANIFEST:
+        return
+    manifest, _ = read_manifest(text)
+    for name, entry in manifest.secrets.items():
+        place: Place = ("secrets", name)
+        if used is not None and name not in used:
+            message = "Nothing in this project uses this name: no reference, no task, no code that reads the variable."
+            yield Remark(*name_span(text, place), UNUSED, message, "hint", without_effect=True)
+        if stored is not None and entry.source == "local" and name not in stored:
+            message = f"Not in your vault yet: locum secret set {name}"
+            yield Remark(*name_span(text, place), NOT_STORED, message, "information")
+    for name, task in manifest.tasks.items():
+        if not task.command:
+            message = "This task has no command: it runs only with one, locum run --task NAME -- CMD."
+            yield Remark(*name_span(text, ("tasks", name)), NO_COMMAND, message, "information")
+
+
+def about_servers(text: str, path: str) -> Iterator[Remark]:
+    """Say which variables and references in the MCP servers of a configuration reach them as they stand there."""
+    from locum.rewrite.idioms.mcp_variables import unexpanded  # few texts are such configurations
+
+    for item in unexpanded(text, path):
+        yield Remark(item.start, item.end, UNEXPANDED, item.message, "warning")
 
 
 def about_rules(text: str, project: Project) -> Iterator[Remark]:

@@ -5,14 +5,30 @@ from __future__ import annotations
 from lsprotocol import types
 
 from locum.lsp import transport
-from locum.lsp.handlers import actions, commands, diagnostics, documents, hover, leases, notebooks, workspace
+from locum.lsp.handlers import (
+    actions,
+    commands,
+    completion,
+    diagnostics,
+    documents,
+    hints,
+    hover,
+    leases,
+    links,
+    manifest,
+    notebooks,
+    references,
+    workspace,
+)
 from locum.lsp.protocol import LocumServer
 
 
 def make() -> LocumServer:
     """Return a server with all its handlers."""
     server = LocumServer(notebooks.SYNC)
-    for family in (documents, notebooks, diagnostics, actions, commands, hover, leases):
+    for family in (
+        documents, notebooks, diagnostics, manifest, actions, commands, hover, completion, references, links, hints, leases,
+    ):  # fmt: skip
         family.register(server)
 
     server.feature(types.INITIALIZE)(initialize)

@@ -119,6 +119,11 @@ class Session:
             self._checks.pop(document.uri, None)
             self.text_changed(document.uri)
 
+    def check_again(self, uri: str) -> None:
+        """Ask for a check of one document anew: something else is known of it, though its text is the same."""
+        if self._checks.pop(uri, None) is not None:
+            self.text_changed(uri)
+
     async def next_version(self, uri: str, version: int, seconds: float) -> bool:
         """Wait until a document is at a later version than `version`, at most so long."""
         loop = asyncio.get_running_loop()

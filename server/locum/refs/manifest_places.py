@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from locum.refs.manifest import Place
-from locum.text.toml_places import Span, TomlPlaces
+from locum.text.toml_places import Span, TomlPlaces, Written
 
 
 def span_of(text: str, place: Place, *, key: bool = False) -> Span:
@@ -18,3 +18,14 @@ def span_of(text: str, place: Place, *, key: bool = False) -> Span:
             return reader.keys[place]
         place = place[:-1]
     return 0, len(text)
+
+
+def written(text: str) -> list[Written]:
+    """Return every name (of a header, of a key) and every value that is written, in the order of the text."""
+    return TomlPlaces(text).written
+
+
+def name_span(text: str, place: Place) -> Span:
+    """Return where the last part of `place` is written first, as a name; where `span_of` says when it is not."""
+    names = (item for item in written(text) if item.place == place and item.role != "value")
+    return next(((item.start, item.end) for item in names), span_of(text, place))

@@ -20,6 +20,7 @@ _SOURCE = {
 _FINGERPRINT = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _ALLOWANCE = {
     "type": "object",
+    "description": "Findings that somebody accepts, and why",
     "additionalProperties": False,
     "properties": {
         "rule": _TEXT | {"description": "A rule's id, as findings give it"},
@@ -27,7 +28,7 @@ _ALLOWANCE = {
         "fingerprint": _FINGERPRINT | {"description": "A finding's fingerprint"},
         "value": _FINGERPRINT
         | {"description": "The keyed fingerprint of a value, never the value: the editor writes it"},
-        "reason": {"type": "string", "minLength": 1},
+        "reason": {"type": "string", "minLength": 1, "description": "Why this is no secret, or accepted"},
         "expires": {"description": "A date without quotes; after that day these are findings again"},
     },
     "required": ["reason"],
@@ -36,6 +37,7 @@ _ALLOWANCE = {
 _TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
 _RULE = {
     "type": "object",
+    "description": "A rule of this project's own",
     "additionalProperties": False,
     "properties": {
         "id": {
@@ -67,38 +69,53 @@ def manifest_schema() -> dict[str, Any]:
         "title": "locum.toml",
         "description": "Which secrets a project needs and which tasks may use them. Holds no value.",
         **_table(
-            project=_table(id=_TEXT | {"description": "Identity across clones and worktrees"}),
+            project=_table(id=_TEXT | {"description": "Identity across clones and worktrees"})
+            | {"description": "What this project is"},
             secrets=_named(
                 _table(
-                    description=_TEXT,
+                    description=_TEXT | {"description": "What it is, in a few words"},
                     source=_SOURCE,
-                    docs=_TEXT,
-                    env={"type": "object", "additionalProperties": _SOURCE},
+                    docs=_TEXT | {"description": "The page where it is made and rotated"},
+                    env={
+                        "type": "object",
+                        "additionalProperties": _SOURCE,
+                        "description": "Where the value is in one environment: locum://NAME?env=prod",
+                    },
                 )
-            ),
+                | {"description": "A secret that this project needs; locum://NAME stands for its value"}
+            )
+            | {"description": "Which secrets this project needs, one table each"},
             tasks={
                 "type": "object",
                 "additionalProperties": _table(
-                    command={"type": "array", "items": {"type": "string", "minLength": 1}},
+                    command={
+                        "type": "array",
+                        "items": {"type": "string", "minLength": 1},
+                        "description": "The program and its arguments, one text each; no shell reads them",
+                    },
                     secrets={
+                        "description": "Names that the task gets as variables, or a table of variables and references",
                         "anyOf": [
                             {"type": "array", "items": {"type": "string", "pattern": _NAME}},
                             {"type": "object", "additionalProperties": _REFERENCE},
-                        ]
+                        ],
                     },
                     ttl={
                         "type": "string",
                         "pattern": r"^\s*\d{1,6}\s*[smhd]\s*$",
-                        "description": "For example 90s, 15m, 2h",
+                        "description": "How long the task may have its secrets: for example 90s, 15m, 2h",
                     },
-                ),
+                )
+                | {"description": "A task that may ask for secrets: locum run --task NAME"},
+                "description": "The tasks that may ask for secrets, one table each",
             },
             scan=_table(
-                exclude=_TEXTS,
+                exclude=_TEXTS | {"description": "Gitignore patterns of files that scans leave out"},
                 allow={"type": "array", "items": _ALLOWANCE},
                 rule={"type": "array", "items": _RULE},
                 rules=_TEXTS | {"description": "Files of gitleaks' form, inside the project"},
-            ),
+            )
+            | {"description": "What scans leave out, allow and look for besides the built-in rules"},
         ),
     }
 

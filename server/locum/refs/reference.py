@@ -29,6 +29,7 @@ _FRAGMENT = re.compile(r"#/?[A-Za-z0-9_.%/-]*")
 _CANDIDATE = re.compile(
     r"(?<![A-Za-z0-9_+])(?:(?:locum|op|keyring|pass)|ref\+[a-z][a-z0-9]{1,31})://[!#-&*-;=?-Z_a-z~|]*"
 )
+_BEGINNINGS = ("locum://", "op://", "keyring://", "pass://", "ref+")
 _TRAILING = ".,:;!?*&|"
 
 
@@ -149,8 +150,8 @@ def _parse_vals(text: str) -> Reference:
 
 def find(text: str) -> Iterator[Occurrence]:
     """Find every reference in a text, in order. What begins as `locum://` and is malformed comes with its problem."""
-    if "://" not in text:
-        return
+    if not any(beginning in text for beginning in _BEGINNINGS):
+        return  # a text full of other URLs costs nothing
     for match in _CANDIDATE.finditer(text):
         raw = match.group().rstrip(_TRAILING)
         if raw.endswith("://"):

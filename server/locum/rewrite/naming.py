@@ -76,3 +76,8 @@ class Names:
         import hmac
 
         return hmac.digest(self._key, value.view(), hashlib.sha256)
+
+
+def steers_programs(name: str) -> bool:
+    """Say whether `locum run` refuses to pass a secret under this name."""
+    return _CONTROL.fullmatch(name.upper()) is not None

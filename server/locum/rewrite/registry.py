@@ -35,6 +35,7 @@ _IDIOMS = {
     "powershell": "locum.rewrite.idioms.code",
     "properties": "locum.rewrite.idioms.settings",
     "python": "locum.rewrite.idioms.python",
+    "redis": "locum.rewrite.idioms.settings",
     "requirements": "locum.rewrite.idioms.settings",
     "ruby": "locum.rewrite.idioms.code",
     "rust": "locum.rewrite.idioms.code",

@@ -20,8 +20,8 @@ from locum.secret import SecretBytes
 from locum.text.edits import Edit, apply_edits
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\"'`\\]")
-"""What no unknown syntax is trusted with."""
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\"'`\\]|\$[\w{(]|%\{|\{\{")
+"""What no unknown syntax is trusted with: quotes, escapes, line ends and expansions."""
 
 _HEADER = re.compile(r"(?:>[+-]?|[|>][+-]?[1-9][+-]?)[ \t]*(?:#[^\r\n]*)?(?:\r\n|\n|\r)?\Z")
 """Of a block that is folded, or whose indent is set: a value of several lines would change in it."""
@@ -32,7 +32,8 @@ Values = Mapping[str, SecretBytes]
 def references_in(text: str, kind: str = "") -> list[str]:
     """Return the references that `render` would replace, each once, in order.
 
-    Without a kind that is known (see `languages.kind_of`), those in comments are among them.
+    Without a kind that is known (see `languages.kind_of`), those in comments are among them. Raises NoSafeEdit for a
+    file that cannot be read.
     """
     found: dict[str, None] = {}
 
@@ -60,7 +61,10 @@ def render(text: str, kind: str, values: Values) -> SecretBytes:
             edits.append(_edit(text, place, body, values))
         except NoSafeEdit as problem:
             raise NoSafeEdit(f"{', '.join(dict.fromkeys(used))} cannot stand here: {problem.reason}") from None
-    return SecretBytes(apply_edits(text, edits).encode())
+    try:
+        return SecretBytes(apply_edits(text, edits).encode())
+    except UnicodeEncodeError:  # the error holds the text
+        raise NoSafeEdit("the file is no text in UTF-8") from None
 
 
 def _bodies(text: str, kind: str) -> Iterator[tuple[Place, str]]:

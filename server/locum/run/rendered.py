@@ -5,7 +5,8 @@ programs that look at the extension. No value is on any file system: the link le
 
 What an inherited descriptor means (level L0): the task and what it starts read the copy like a file, and so can every
 other program of the same user through `/proc` while the task has it open. A task that closes what it inherits before it
-reads (`sudo` does), or that runs under another user or in a container, finds nothing there.
+reads (`sudo` does), or that runs under another user or in a container, finds nothing there; nor does one that follows
+links to their end before it opens a file (PHP, Node's `require`, Python's `Path.resolve`): memory has no such end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from locum.secret import SecretBytes
 MAX_FILE = 1 << 20
 """Bytes of a file that is rendered."""
 
+_PREFIX = "rendered-"
 _NOEXEC_SEAL = 0x0008  # MFD_NOEXEC_SEAL, include/uapi/linux/memfd.h; since Linux 6.3
 _FIRST_DESCRIPTOR = 64
 """Shells open the ones below for themselves."""
@@ -86,20 +88,24 @@ def spelt(text: str, copy: SecretBytes, values: Mapping[str, SecretBytes]) -> li
     found: dict[bytes, str] = {}
     if len(before) == len(after):
         for old, new in zip(before, after, strict=True):
-            references = [name for name in values if name.encode() in old] if old != new else []
-            if references:
-                found[_changed(old, new, references)] = max(references, key=len)
+            if old != new:
+                references = [name for name in values if name.encode() in old]
+                found[_changed(old, new, references)] = max(references, key=len, default=next(iter(values)))
     else:  # a value that spans lines: its lines are those that were not there before
         found = dict.fromkeys((line.strip() for line in after if line not in before), next(iter(values)))
     return [(name, SecretBytes(form)) for form, name in found.items() if len(form) >= SHORTEST and form not in plain]
 
 
 def _changed(old: bytes, new: bytes, references: Iterable[str]) -> bytes:
-    """Return the part of a line of the copy that is not as in the template, from the first reference to the last."""
-    first = min(old.index(name.encode()) for name in references)
-    last = max(old.rindex(name.encode()) + len(name) for name in references)
+    """Return the part of a line of the copy that is not as in the template, from the first reference to the last.
+
+    Where a reference is spelt in another way than it is written, the part where the two lines differ.
+    """
+    first = min((old.index(name.encode()) for name in references), default=len(old))
+    last = max((old.rindex(name.encode()) + len(name) for name in references), default=0)
     start = next((at for at in range(first) if old[at : at + 1] != new[at : at + 1]), first)
-    same = next((at for at in range(len(old) - last) if old[-1 - at] != new[-1 - at]), len(old) - last)
+    most = min(len(old) - last, len(new) - start)
+    same = next((at for at in range(most) if old[-1 - at] != new[-1 - at]), most)
     return new[start : len(new) - same]
 
 
@@ -111,7 +117,8 @@ class MemoryFile:
         self._descriptor = _memory()
         self._link: Path | None = None
         with contextlib.suppress(OSError, UsageProblem):  # then the plain path has to do
-            folder = Path(tempfile.mkdtemp(prefix="rendered-", dir=private_dir(runtime)))
+            _tidy(private_dir(runtime))
+            folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=runtime))
             self._link = folder / name
             self._link.symlink_to(f"/proc/self/fd/{self._descriptor}")
         self.path = str(self._link) if self._link is not None else f"/dev/fd/{self._descriptor}"
@@ -147,6 +154,16 @@ class MemoryFile:
             with contextlib.suppress(OSError):
                 self._link.unlink(missing_ok=True)
                 self._link.parent.rmdir()
+
+
+def _tidy(runtime: Path) -> None:
+    """Remove the links of launchers that were killed: where they lead may be another process's by now."""
+    for folder in runtime.glob(f"{_PREFIX}*-*"):
+        if not Path("/proc", folder.name.split("-")[1]).exists():
+            with contextlib.suppress(OSError):
+                for link in folder.iterdir():
+                    link.unlink()
+                folder.rmdir()
 
 
 def _memory() -> int:

@@ -1,12 +1,15 @@
 """Where in a TOML text something stands: a small reader that keeps places and throws values away.
 
-For texts that `tomllib` has accepted; it does not judge. Offsets are code points.
+It does not judge: of a text that `tomllib` refuses, such as one that somebody is writing, it reads what it can and goes on at
+the next line. Offsets are code points.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
 
 Place = tuple[str | int, ...]
 """The way to something: names of keys, numbers in lists."""
@@ -19,7 +22,36 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN = re.compile(r"[^,\]}#\r\n]+")
 _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _SPACE = re.compile(r"[ \t]*")
+_LINE = re.compile(r"[^\n]*\n?")
+_NEXT = re.compile(
+    r"\[\[?[ \t]*(?!(?:true|false|inf|nan)\b)[A-Za-z_][^\],=\n]*\]?\]?[ \t]*(?:#[^\n]*)?$|[A-Za-z0-9_.-]+[ \t]*=",
+    re.MULTILINE,
+)
+"""What can stand in no list: the table or the pair that follows one whose end is not written yet."""
+_QUOTES = ('"""', "'''", '"', "'")
 _DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One name or value as it is written at `[start, end)`, quotes included.
+
+    The place of a name leads to what it names: of `[a.b]` they are ("a",) and ("a", "b").
+    """
+
+    place: Place
+    start: int
+    end: int
+    role: Literal["header", "key", "value"]
+
+
+def inside(text: str, start: int, end: int) -> Span:
+    """Return where the words of a quoted `[start, end)` stand; of one without quotes, all of it."""
+    for quote in _QUOTES:
+        if text.startswith(quote, start):
+            closed = end - start >= 2 * len(quote) and text.endswith(quote, start, end)
+            return start + len(quote), end - len(quote) if closed else end
+    return start, end
 
 
 class TomlPlaces:
@@ -31,11 +63,14 @@ class TomlPlaces:
         self.values: dict[Place, Span] = {}
         """What is written after a key or in a list, quotes and brackets included."""
         self.comments: list[Span] = []
+        self.written: list[Written] = []
+        """Every name and value, in the order of the text."""
         self._text = text
         self._at: int = 0
         self._tables = Counter[Place]()
         """How many entries each list of tables has so far."""
         self._read()
+        self.written.sort(key=lambda item: (item.start, -item.end))
 
     def _read(self) -> None:
         table: Place = ()
@@ -46,7 +81,7 @@ class TomlPlaces:
             else:
                 self._pair(table, 0)
             if self._at == before:  # no TOML
-                return
+                self._skip(_LINE)
 
     def _header(self) -> Place:
         """Read `[a.b]` or `[[a.b]]`; return the table that what follows belongs to."""
@@ -58,12 +93,14 @@ class TomlPlaces:
         for number, (name, span) in enumerate(names, 1):
             place = (*place, name)
             self.keys.setdefault(place, span)
+            self.written.append(Written(place, *span, "header"))
             if is_list and number == len(names):
                 self._tables[place] += 1
             if place in self._tables:
                 place = (*place, self._tables[place] - 1)
-        close = self._text.find("]", self._at)
-        self._at = close + (2 if is_list else 1) if close >= 0 else len(self._text)
+        line = _LINE.match(self._text, self._at)
+        close = self._text.find("]", self._at, line.end() if line else self._at)
+        self._at = close + (2 if is_list else 1) if close >= 0 else len(self._text[: self._at].rstrip())
         self.keys[place] = (start, self._at)
         return place
 
@@ -73,9 +110,10 @@ class TomlPlaces:
         for name, span in self._names():
             place = (*place, name)
             self.keys.setdefault(place, span)
+            self.written.append(Written(place, *span, "key"))
         self._skip(_SPACE)
         if not self._text.startswith("=", self._at):
-            self._at = len(self._text)
+            self._skip(_LINE)
             return
         self._at += 1
         self._skip(_SPACE)
@@ -108,11 +146,14 @@ class TomlPlaces:
             self._at = match.end() if match else start + 1
         end = start + len(self._text[start : self._at].rstrip())
         self.values.setdefault(place, (start, end))
+        self.written.append(Written(place, start, end, "value"))
 
     def _items(self, place: Place, depth: int) -> None:
         self._at += 1
         number = 0
         while self._skip(_BLANK) < len(self._text) and not self._text.startswith("]", self._at):
+            if _NEXT.match(self._text, self._at):
+                return
             if not self._text.startswith(",", self._at):
                 self._value((*place, number), depth + 1)
                 number += 1
@@ -123,6 +164,8 @@ class TomlPlaces:
     def _inline(self, place: Place, depth: int) -> None:
         self._at += 1
         while self._skip(_BLANK) < len(self._text) and not self._text.startswith("}", self._at):
+            if self._text.startswith("[", self._at):  # the next table: the end of this one is not written yet
+                return
             if not self._text.startswith(",", self._at):
                 self._pair(place, depth + 1)
             else:

@@ -37,6 +37,7 @@ def test_only_known_fields_get_in(tmp_path: Path) -> None:
 KNOWN: dict[str, Any] = {
     "pid": 4, "uid": 1000, "resources": ["A"], "references": ["locum://A"], "task": "test", "argv": ["make"], "cwd": "/x", "lease": "ls_1",
     "requester": "bash", "level": "L0", "reason": "refused", "exit_code": 3, "ttl_s": 60, "approved_by": "terminal",
+    "tried": 3, "refused": 1,
 }  # fmt: skip
 
 

@@ -7,17 +7,22 @@ import configparser
 import io
 import json
 import netrc
+import random
 import re
+import shutil
+import subprocess
 import tempfile
 import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from locum.rewrite.idioms.yaml_scanner import keys_above
 from locum.rewrite.plan import Plan
 from locum.rewrite.render import references_in, render
 from locum.rewrite.target import NoSafeEdit
@@ -266,7 +271,9 @@ def test_comments_stay(kind: str, text: str):
         ("mysql", "password='locum://NAME'\n", "it's", "password='it\\'s'\n"),
         ("npmrc", "a=locum://NAME\n", "x;y#z\\", "a=x\\;y\\#z\\\\\n"),
         ("npmrc", 'a="locum://NAME"\n', 'x"', 'a="x\\""\n'),
-        ("npmrc", "a=locum://NAME\n", "x=", 'a="x="\n'),
+        ("redis", "requirepass locum://NAME\n", "tulip", "requirepass tulip\n"),
+        ("redis", "requirepass locum://NAME\n", 'tu"l ip\n', 'requirepass "tu\\"l ip\\n"\n'),
+        ("redis", 'requirepass "locum://NAME"\n', "tu\\lip", 'requirepass "tu\\\\lip"\n'),
         ("requirements", "--index-url https://u:locum://NAME\n", "tulip", "--index-url https://u:tulip\n"),
         ("whatever", "x locum://NAME, locum://OTHER", "tulip", "x tulip, locum://OTHER"),
         ("yaml", "a: locum://NAME_2\nb: locum://NAME\n", "tulip", "a: locum://NAME_2\nb: tulip\n"),
@@ -282,6 +289,9 @@ def test_spellings(kind: str, text: str, value: str, after: str):
     [
         ("whatever", "x locum://NAME", "tul\nip", "does not know how"),
         ("whatever", "x locum://NAME", 'tul"ip', "does not know how"),
+        ("whatever", "x locum://NAME", "tul${ip}", "does not know how"),
+        ("json", '["locum://NAME", "\ud800"]', "tulip", "no text in UTF-8"),
+        ("redis", "requirepass locum://NAME", "tul\x01ip", "control characters"),
         ("ini", "a = locum://NAME", "tul\nip", "line ends"),
         ("ini", "a = locum://NAME", " tulip", "begins or ends with a space"),
         ("ini", "a = locum://NAME", "tul ;ip", "put the reference in quotes"),
@@ -289,7 +299,7 @@ def test_spellings(kind: str, text: str, value: str, after: str):
         ("netrc", "password locum://NAME", "tul\nip", "line ends"),
         ("pgpass", "a:b:c:d:locum://NAME", "tul\nip", "line ends"),
         ("xml", "<a>locum://NAME</a>", "tul\x01ip", "control characters"),
-        ("npmrc", "a=locum://NAME", "${tulip}", "expand"),
+        ("npmrc", "a=locum://NAME", "${tulip}", "npm would take apart"),
         ("requirements", "a locum://NAME", "tulip # x", "pip would take apart"),
         ("dotenv", "A=locum://NAME", "${tulip}", "differ about"),
         ("mysql", "a=locum://NAME", "tul\x01ip", "control characters"),
@@ -306,7 +316,7 @@ def test_what_cannot_stand_there_is_refused(kind: str, text: str, value: str | b
         rendered(text, kind, value)
     assert reason in caught.value.reason
     assert "tul" not in caught.value.reason
-    assert "valid" in reason or REFERENCE in caught.value.reason
+    assert "valid" in reason or "UTF-8" in reason or REFERENCE in caught.value.reason
 
 
 @settings(max_examples=300, deadline=None)
@@ -321,3 +331,66 @@ def test_no_text_is_too_broken(text: str, kind: str):
     assume("\ud800" not in text)  # a file that was read as UTF-8 has none
     after = attempted(text, kind, "tulip")
     assert after is None or after.replace("tulip", "").count("locum://NAME") <= text.count("locum://NAME")
+
+
+_READ_PROPERTIES = """
+import java.io.*; import java.nio.file.*; import java.util.*;
+public class Read { public static void main(String[] files) throws Exception { for (String file : files) {
+  Properties all = new Properties(); all.load(new FileInputStream(file));
+  System.out.println(Base64.getEncoder().encodeToString((all.getProperty("k") + all.getProperty("z")).getBytes("UTF-8"))); } } }
+"""
+
+
+def some_values(count: int) -> list[str]:
+    """Return hard values, the same ones every time: one process reads them all."""
+    chosen = random.Random(7)
+    letters = [*"'\"\\{}$`#%@:/ &<>=!,;?[]\t\n\fabc9", "é", "🔑", "\u2028", "\\u", "${"]
+    return ["".join(chosen.choices(letters, k=chosen.randint(1, 12))) for _ in range(count)]
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
+def test_java_reads_properties(tmp_path: Path):
+    (tmp_path / "Read.java").write_text(_READ_PROPERTIES)
+    values = some_values(300)
+    for number, value in enumerate(values):
+        sign = ("=", ": ", " ", " = ")[number % 4]
+        text = rendered(f"# c\nk{sign}{REFERENCE}\nz=1\n", "properties", value)
+        (tmp_path / f"{number}").write_text(text, newline="")
+    files = [str(tmp_path / f"{number}") for number in range(len(values))]
+    read = subprocess.run(["java", str(tmp_path / "Read.java"), *files], capture_output=True, text=True, check=True)
+    assert [base64.b64decode(line).decode() for line in read.stdout.split()] == [f"{value}1" for value in values]
+
+
+_INI = Path("/usr/lib/node_modules/npm/node_modules/ini")
+
+
+@pytest.mark.skipif(not _INI.is_dir() or shutil.which("node") is None, reason="npm's reader is not here")
+def test_npm_reads_its_settings():
+    templates = (f"k={REFERENCE}\nz=1\n", f'k="{REFERENCE}"\nz=1\n', f"k = {REFERENCE} ; c\nz=1\n")
+    attempts = [(value, attempted(text, "npmrc", value)) for value in some_values(200) for text in templates]
+    texts = [text for _, text in attempts if text is not None]
+    script = f"const ini = require({json.dumps(str(_INI))}); const texts = JSON.parse(require('fs').readFileSync(0));"
+    script += "console.log(JSON.stringify(texts.map((text) => ini.parse(text))));"
+    read = subprocess.run(["node", "-e", script], input=json.dumps(texts), capture_output=True, text=True, check=True)
+    assert json.loads(read.stdout) == [{"k": value, "z": "1"} for value, text in attempts if text is not None]
+    assert len(texts) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("a: @", "a"),
+        ("a:\n  b: @", "a/b"),
+        ("a:\n  c: 1\n\n  # d:\n  b: @", "a/b"),
+        ("a:\n  c:\n    d: 1\n  b: @", "a/b"),
+        ("a:\n- b: 1\n  c: @", "a/c"),
+        ("a:\n  - b: 1\n  - c: @", "a/c"),
+        ("a:\n  - b:\n      - x\n      - @", "a/b"),
+        ("a:\n- x\n- @", "a"),
+        ("a:\n  b: {c: 1, d: @}", "a/b/d"),
+        ('"a":\r\n  \'b\': "@', "a/b"),
+        ("@", ""),
+    ],
+)
+def test_the_way_of_keys(text: str, keys: str):
+    assert keys_above(text, text.index("@")) == keys

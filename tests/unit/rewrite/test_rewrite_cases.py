@@ -77,6 +77,12 @@ x>"',
         ("a.yml", r'k: "<tulip\x41\e>"', "tulipA\x1b"),
         ("a.yml", "k: |+\n  <tulip\n   9Zk>\n\n", "tulip\n 9Zk\n\n"),
         ("compose.yml", "k: <tulip$$9Zk>", "tulip$9Zk"),
+        ("a.properties", r"k=<tulip\u0041\:\n\d>", "tulipA:\nd"),
+        ("a.properties", r"k=<tulip\ud83d\udd11>", "tulip\U0001f511"),
+        (".npmrc", r"k=<tulip\;\#\d>", r"tulip;#\d"),
+        (".my.cnf", r"k=<tulip\s\\\d>", r"tulip \\d"),
+        (".netrc", r'password "<tulip\"\\>"', 'tulip"\\'),
+        (".pgpass", r"a:b:c:d:<tulip\:\\>", "tulip:\\"),
         ("a.pl", r'my $k = "<tulip\@9Zk\$>";', "tulip@9Zk$"),
         ("a.rb", r'k = "<tulip\#{9Zk\_>"', "tulip#{9Zk_"),
         ("a.php", "$k = '<tulip\r\n9Zk>';", "tulip\r\n9Zk"),
@@ -118,11 +124,42 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         (".mcp.json", '{"mcpServers": {"x": {"command": "y", "env": {"K": "<tulip>"}}}}', '"x" now starts through'),
         ("a.jsx", '(=a k="<tulip>" />)', "visible to every visitor"),
         (".github/workflows/a.yml", "k: <tulip>", "gh secret set NAME"),
+        ("app.ini", "k = <tulip>", "locum run --render app.ini -- "),
+        ("my app/a.ini", "k = <tulip>", "locum run --render 'my app/a.ini' -- "),
+        ("", "k = <tulip>", "locum run --render FILE -- "),
+        ("app.ini", "k = x:<tulip>", "The whole value is stored"),
+        ("a.yml", "k: <0777123>", "YAML took it for a number"),
+        (".pypirc", "password=<tulip>", "twine upload --config-file .pypirc"),
+        (".netrc", "password <tulip>", "curl --netrc-file .netrc"),
+        (".pgpass", "a:b:c:d:<tulip>", "PGPASSWORD=locum://NAME locum run -- psql"),
+        (".my.cnf", "password=<tulip>", "mysql --defaults-file=.my.cnf"),
+        ("pg_service.conf", "password=<tulip>", "env PGSERVICEFILE=pg_service.conf"),
+        ("odbc.ini", "PWD=<tulip>", "env ODBCINI=odbc.ini"),
+        ("pip.conf", "extra-index-url = <tulip>", "PIP_EXTRA_INDEX_URL=locum://NAME locum run -- pip"),
+        (
+            "gradle.properties",
+            "signingKey=<tulip>",
+            "ORG_GRADLE_PROJECT_signingKey=locum://NAME locum run -- ./gradlew",
+        ),
+        (".npmrc", "a=<tulip>", "locum run --secret NAME -- npm"),
+        ("requirements.txt", "--index-url https://u:<tul%20ip>@h", "percent-encoded"),
+        ("k8s/a.yaml", "apiVersion: v1\nkind: Secret\nstringData:\n  a: <tulip>\n", "-- kubectl apply -f k8s/a.yaml"),
+        ("chart/values.yaml", "a: <tulip>", "-- helm upgrade --install … -f chart/values.yaml"),
+        ("application.yml", "a: <tulip>", "Spring takes it from the environment"),
+        ("site.yml", "a: <tulip>", "-- ansible-playbook"),
+        (".gitlab-ci.yml", "a: <tulip>", "glab variable set NAME --masked --raw"),
+        ("azure-pipelines.yml", "a: <tulip>", "--name NAME --secret true"),
+        (".vscode/launch.json", '{"a": "<tulip>"}', "locum run --secret NAME -- code ."),
+        (
+            ".vscode/tasks.json",
+            '{"tasks": [{"type": "shell", "command": "a", "options": {"env": {"A": "<tulip>"}}}]}',
+            "now starts",
+        ),
     ],
 )
 def test_the_note_says_what_to_know(path: str, before: str, note: str):
     marked = before.replace("<", OPEN).replace("/>", "\0").replace(">", CLOSE).replace("\0", "/>").replace("(=", "(<")
-    _, made = plan_marked(marked, path=path)
-    assert isinstance(made, Plan)
+    _, made = plan_marked(marked, path=path, language="" if path else "ini")
+    assert isinstance(made, Plan), made
     assert note in made.note
     assert "tul" not in made.note + made.idiom

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from locum.rewrite.naming import choose_name, is_environment_name
 from locum.rewrite.plan import Plan, Refusal
 from locum.rewrite.planner import plan
+from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 from support.marked import applied, finding_at, plan_for, value_of
 
@@ -24,7 +25,10 @@ _PLAIN = st.characters(min_codepoint=33, max_codepoint=126)
 _TEXT = st.lists(_HARD | _PLAIN, max_size=12).map("".join)
 _SECRET = st.lists(_HARD | _PLAIN, min_size=6, max_size=24).map("".join)
 _LANGUAGES = ["a.py", "a.js", "a.tsx", ".env", "a.json", ".mcp.json", "a.yml", "compose.yml", "a.go", "a.rs", "a.java", "a.kt", "a.cs",
-              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", "Dockerfile", "a.tf", "a.tfvars", ""]  # fmt: skip
+              "a.rb", "a.php", "a.swift", "a.c", "a.cpp", "a.pl", "a.lua", "a.scala", "a.sh", "a.ps1", "Dockerfile", "a.tf", "a.tfvars", "a.ini", "a.properties", ".npmrc", ".netrc",
+              ".pgpass", ".my.cnf", "requirements.txt", "a.xml", "nuget.config", ".gitlab-ci.yml", "azure-pipelines.yml", "site.yml",
+              "application.yml", ".vscode/tasks.json", ".vscode/launch.json", "gradle.properties", "a.toml", ".codex/config.toml",
+              "opencode.json", ""]  # fmt: skip
 
 
 @st.composite
@@ -224,8 +228,9 @@ def test_yaml_stays_yaml(secret: str, other: str, style: str):
 _BROKEN = st.lists(
     st.sampled_from(
         ["'", '"', "`", '"""', "f'", "{", "}", "(", ")", "[", "]", "\\", "\n", "\r\n", "#", "//", "/*", "*/", "<a ", "/>", "</a>",
-         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "env", "🔑", "\ud800",
-         "\x00", "\x0c", "case ", "/", "r'", "b'", "&", "!", "---\n"]
+         "=", ":", ": ", "- ", "|\n", ">-\n", "  ", ",", "${", "$", "tulip-9Zk", "KEY", "import os\n", "mcpServers", "mcp_servers", "env", "args", "url", "🔑", "\ud800",
+         "\x00", "\x0c", "case ", "/", "r'", "b'", "&", "!", "---\n",
+         "<![CDATA[", "<!--", "kind: Secret\n", "data:", "variables:", "password ", "machine ", "a:b:c:d:", ";", "%", '{"tasks":[{']
     ),
     max_size=40,
 ).map("".join)  # fmt: skip
@@ -244,6 +249,40 @@ def test_no_text_is_too_broken(text: str, data: st.DataObject, path: str):
     assert "locum" in changed or "environ" in changed or "process.env" in changed or "NAME" in changed.upper()
     assert "tulip" not in repr(made)
     assert [edit for edit in made.edits if text[start:end] in edit.new_text] == []
+
+
+# Texts whose secret stands at `@`, in every format that is no program.
+_CONFIGURATIONS = [
+    ("a.ini", "[a]\n  k = @  ; c\nb = '1'\n"), ("a.properties", "# c\n  k : @\nb=1\n"), (".npmrc", "; c\n//r/:_authToken=@\nb=1\n"),
+    ("requirements.txt", "# c\n--index-url https://u:@@h/s\nx # y\n"), (".netrc", "# c\nmachine h\n\tlogin u\n\tpassword @\n\nmachine i\n"),
+    (".pgpass", "#c\na:b:c:d:@\n*:*:*:*:x\n"), (".my.cnf", "[a]\nk = '@' # c\nb\n"), ("a.xml", "<a>\n\t<b c='@' d=\"1\"/>\n</a>\n"),
+    ("b.xml", "<a>\n\t<!-- c --><b>\n@\n</b></a>\n"), ("pom.xml", "<project><modelVersion/><b>@</b>\n</project>\n"),
+    (".gitlab-ci.yml", "a:\n    variables: {B: '@'} # c\n"), ("group_vars/a.yml", "a:\n   - b: @ # c\n   - d\n"),
+    (".vscode/launch.json", '{\n\t// c\n\t"a": ["@"],\n}\n'), ("secret.yaml", "kind: Secret\nstringData:\n    a: @ # c\n    b: x\n"),
+    ("application.properties", "a.b=x@y\n\n"), (".yarnrc.yml", 'a: "@"\n'), ("pip.conf", "[global]\nindex-url = @\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "text"), _CONFIGURATIONS, ids=lambda part: part if "\n" not in part else "")
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("ending", ["kept", "none"])
+def test_nothing_else_in_the_file_changes(path: str, text: str, newline: str, mark: str, ending: str):
+    text = mark + (text.rstrip("\n") if ending == "none" else text).replace("\n", newline)
+    start = text.index("@")
+    before, after = text[:start], text[start + 1 :]
+    whole = f"{before}tulip-9Zk{after}"
+    made = plan_for(whole, start, start + 9, path=path)
+    assert isinstance(made, Plan), made
+    assert value_of(made) == b"tulip-9Zk"
+    changed = applied(whole, made)
+    left = before.rstrip("'\"") if "lookup" in changed else before
+    assert changed.startswith(left)
+    assert changed.endswith(after)
+    assert "NAME" in changed[len(left) : len(changed) - len(after)]
+    (edit,) = made.edits
+    undone = apply_edits(changed, [Edit(edit.start, edit.start + len(edit.new_text), whole[edit.start : edit.end])])
+    assert undone == whole
 
 
 def test_positions_that_no_longer_fit_are_refused():

@@ -11,11 +11,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from locum.errors import LocumError, Unavailable, UsageProblem
+from locum.rewrite.languages import kind_of
+from locum.rewrite.render import render
+from locum.rewrite.target import NoSafeEdit
+from locum.run.masker import Masker
+from locum.run.patterns import WINDOW
 from locum.run.rendered import MAX_FILE, MemoryFile, read_template, spelt
+from locum.run.visible import literal
 from locum.secret import SecretBytes
 from support.home import canary
 
@@ -90,6 +96,17 @@ def test_the_copy_is_private_sealed_and_gone_afterwards(runtime: Path) -> None:
     assert not [file for file in runtime.rglob("*") if not file.is_symlink() and file.is_file()], "no value on a disk"
     copy.close()
     assert list(runtime.iterdir()) == []
+
+
+def test_what_a_killed_launcher_left_is_removed_and_what_lives_is_not(runtime: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for owner in (ended.pid, os.getppid()):
+        (runtime / f"rendered-{owner}-x").mkdir(parents=True)
+        (runtime / f"rendered-{owner}-x" / "app.json").symlink_to("/proc/1/fd/64")
+    (runtime / "agent.sock").touch()
+    MemoryFile("a", runtime).close()
+    assert {path.name for path in runtime.iterdir()} == {"agent.sock", f"rendered-{os.getppid()}-x"}
 
 
 def test_it_takes_no_standard_descriptor_and_is_not_inherited_before_it_is_filled(runtime: Path) -> None:
@@ -180,10 +197,54 @@ def masked(text: str, copy: str, **values: str) -> list[tuple[str, bytes]]:
         ("k: locum://A\n", "k: a:b\n", []),
         ("x\nk: locum://A\n", "x\nk: |\n  first line of it\n  x\n", [("locum://A", b"first line of it")]),
         ("no reference\n", "no reference\n", []),
+        ('k: "locum:\\/\\/A"\n', 'k: "a\\tb\\tc\\td"\n', [("locum://A", b"a\\tb\\tc\\td")]),
     ],
 )
 def test_the_spelling_of_a_value_in_the_copy_is_known(text: str, copy: str, found: list[tuple[str, bytes]]) -> None:
     assert masked(text, copy, A="plain-value", B="another") == found
+
+
+TEMPLATES = [
+    ("a.json", '{"key": "before locum://A", "other": 1}\n'),
+    ("a.json", '{"key": "locum:\\/\\/A"}\n'),
+    ("a.yaml", "key: locum://A # note\nother: 1\n"),
+    ("a.yaml", "key: 'locum://A'\n"),
+    ("a.yaml", 'key: [x, "locum://A"]\n'),
+    ("a.yaml", "key: |\n  locum://A\nother: 1\n"),
+    ("a.toml", 'key = "locum://A"\n'),
+    ("a.ini", "[app]\nkey = locum://A\n"),
+    ("a.properties", "key=locum://A\n"),
+    ("a.xml", "<a b='locum://A'>locum://A</a>\n"),
+    (".npmrc", "//registry.example.org/:_authToken=locum://A\n"),
+    (".netrc", "machine example.org login me password locum://A\n"),
+    (".pgpass", "db.example.org:5432:app:me:locum://A\n"),
+    ("a.other", "key locum://A other\n"),
+]
+SPECIAL = st.text(st.sampled_from("ab \"'\\\n\t:#$&<>{}[],%=!é\u2028"), min_size=14, max_size=30)
+
+
+@pytest.mark.parametrize(("path", "text"), TEMPLATES)
+@settings(max_examples=40, deadline=None)
+@given(value=st.text(st.characters(codec="utf-8"), min_size=12, max_size=40) | SPECIAL)
+def test_no_reader_of_the_copy_shows_the_value(path: str, text: str, value: str) -> None:
+    """Whatever is written of the copy, the value is masked as it is spelt there: with quotes, escapes, on several lines."""
+    values = {"locum://A": SecretBytes(value.encode())}
+    assume(len(literal(value.encode())) >= WINDOW)
+    try:
+        copy = render(text, kind_of(path, ""), values)
+    except NoSafeEdit:
+        return
+    mask = Masker(values, spelt(text, copy, values))
+    content = bytes(copy.view())
+    seen = literal(mask.feed(content) + mask.flush())
+    for gram in grams(content) - grams(text.encode()):
+        assert gram not in seen
+
+
+def grams(text: bytes) -> set[bytes]:
+    """Return what the mask promises not to write: every WINDOW bytes, white space left out."""
+    normal = literal(text)
+    return {normal[at : at + WINDOW] for at in range(len(normal) - WINDOW + 1)}
 
 
 @given(st.text(min_size=6, max_size=40), st.text(max_size=10), st.text(max_size=10))

@@ -31,10 +31,14 @@ class Form:
     """An expression for the whole key, in lower case; a key is what the format's reader says."""
     holds: str = ""
     """An expression that the text holds."""
+    names: str = r".*"
+    """An expression for the names of variables that this reader knows."""
     own: str = r"(?!)"
     """What this reader expands, or undoes, itself: a value that holds it is not plain."""
     command: bool = False
     """Whether a longer value is a command for a shell."""
+    defines: bool = False
+    """Whether an entry of `variables` hides the variable of the same name that a value would be taken from."""
     dollars: bool = False
     """Whether `$$` spells a dollar sign."""
 
@@ -56,6 +60,8 @@ def _rendered(path: str, command: str, holds: str = "") -> Form:
     return Form(path, REFERENCE, f"{_RENDER}{command}{_COPY}", inside=False, holds=holds)
 
 
+_WINS = "the environment counts more than the file"
+_REQUIREMENTS = r"(.*/)?([^/]*[-_.])?(requirements|constraints)([-_.][^/]*)?\.(txt|in)"
 _VARIABLE = r"\$[{(]"
 _NO_RENDER = "Nothing resolves references in this file by itself: "
 _FORMS = (
@@ -84,6 +90,7 @@ _FORMS = (
         "$({name})",
         "Give the pipeline this variable too: 'az pipelines variable create --name {name} --secret true'.",
         own=r"\$\(",
+        defines=True,
     ),
     Form(
         r"(.*/)?bitbucket-pipelines\.ya?ml",
@@ -96,7 +103,7 @@ _FORMS = (
         r"(.*/)?\.circleci/.*\.ya?ml",
         "${name}",
         "Give the project this variable too: 'circleci env' or Project Settings, Environment Variables.",
-        where=r"run|command|password|aws_secret_access_key",
+        where=r"(.*/)?(run|run/command|command|auth/password|aws_auth/aws_secret_access_key)",
         own=_VARIABLE,
         command=True,
     ),
@@ -131,15 +138,17 @@ _FORMS = (
         own=_VARIABLE,
     ),
     Form(  # pip's documentation, "Requirements File Format": capitals, digits and underscores only
-        r"(.*/)?([^/]*[-_.])?(requirements|constraints)([-_.][^/]*)?\.(txt|in)",
+        _REQUIREMENTS,
         "${{{name}}}",
         "pip takes it from the environment: 'locum run --secret {name} -- pip install …', which sets the variable.",
+        names=r"[A-Z0-9_]+",
         own=_VARIABLE,
     ),
+    _rendered(_REQUIREMENTS, "pip install -r {file}"),
     Form(
         r"(.*/)?pip\.(conf|ini)",
         REFERENCE,
-        f"{_NO_RENDER}start pip with 'PIP_{{variable}}=locum://{{name}} locum run -- pip …', which goes before the file.",
+        f"{_NO_RENDER}start pip with 'PIP_{{variable}}=locum://{{name}} locum run -- pip …': {_WINS}.",
         inside=False,
     ),
     _rendered(r"(.*/)?\.pypirc", "twine upload --config-file {file} …"),
@@ -147,21 +156,21 @@ _FORMS = (
     Form(
         r"(.*/)?(\.pgpass|pgpass\.conf)",
         REFERENCE,
-        f"{_NO_RENDER}start the client with 'PGPASSWORD=locum://{{name}} locum run -- psql …', which goes before the file.",
+        f"{_NO_RENDER}start the client with 'PGPASSWORD=locum://{{name}} locum run -- psql …': {_WINS}.",
         inside=False,
     ),
     _rendered(r"(.*/)?\.?(my|mysql|mariadb)\.(cnf|ini)", "mysql --defaults-file={file} …"),
     _rendered(r"(.*/)?\.?pg_service\.conf", "env PGSERVICEFILE={file} psql …"),
     _rendered(r"(.*/)?\.?odbc(inst)?\.ini", "env ODBCINI={file} isql …"),
     _rendered(r"(.*/)?\.aws/credentials", "env AWS_SHARED_CREDENTIALS_FILE={file} aws …"),
+    _rendered(r"(.*/)?redis[^/]*\.conf", "redis-server {file}"),
     _rendered(r"(.*/)?\.s3cfg", "s3cmd -c {file} …"),
     _rendered(r"(.*/)?\.boto", "env BOTO_CONFIG={file} gsutil …"),
     _rendered(r"(.*/)?\.?wgetrc", "wget --config={file} …"),
     Form(  # Gradle's documentation, "Build Environment Configuration": the environment goes before the file
         r"(.*/)?gradle\.properties",
         REFERENCE,
-        f"{_NO_RENDER}start Gradle with 'ORG_GRADLE_PROJECT_{{key}}=locum://{{name}} locum run -- ./gradlew …', "
-        "which goes before the file.",
+        f"{_NO_RENDER}start Gradle with 'ORG_GRADLE_PROJECT_{{key}}=locum://{{name}} locum run -- ./gradlew …': {_WINS}.",
         inside=False,
         where=r"[a-z_]\w*",
     ),
@@ -182,7 +191,7 @@ _FORMS = (
         "%{name}%",
         "NuGet takes it from the environment: 'locum run --secret {name} -- dotnet restore', which sets the variable.",
         where=r".*/packagesourcecredentials/.* cleartextpassword @value",
-        own=r"%",
+        own=r"%[^%\s]+%",
     ),
     _refused(
         r"(.*/)?nuget[^/]*\.config",
@@ -228,6 +237,7 @@ def choose(target: Target, key: str = "") -> Choice:
         for form in _FORMS
         if re.fullmatch(form.path, path)
         and re.fullmatch(form.where, key.lower(), re.DOTALL)
+        and re.fullmatch(form.names, target.name)
         and (not form.holds or re.search(form.holds, target.text))
     )
     if not form.write:
@@ -260,7 +270,9 @@ def replaced_span(target: Target, choice: Choice, start: int, end: int) -> tuple
     return start, end, "The whole value is stored, not only the secret in it. "
 
 
-_CONNECTION = re.compile(r"(?:[A-Za-z][\w ./-]*=[^;\r\n]*(?:;|\Z)\s*)+|(?:\w+=\S+\s*)+|(?:Bearer|Basic|Token) \S+")
+_CONNECTION = re.compile(
+    r"(?:[A-Za-z][\w ./-]*=[^;\r\n]*(?:;|\Z)\s*)+|(?:\w+=\S+(?:\s+|\Z))+|(?:Bearer|Basic|Token) \S+"
+)
 """`Server=db;Password=…`, `host=db password=…`, the value of a header: one thing, though there are spaces in it."""
 
 

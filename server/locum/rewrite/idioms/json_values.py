@@ -10,7 +10,7 @@ from locum.rewrite.idioms.mcp_clients import find_map
 from locum.rewrite.idioms.mcp_server import Server
 from locum.rewrite.idioms.settings_text import JSON, from_json
 from locum.rewrite.idioms.spelling import STYLES
-from locum.rewrite.idioms.vscode_tasks import is_task_file, task_of, wrap_task
+from locum.rewrite.idioms.vscode_tasks import is_task_file, wrap_task
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -41,8 +41,12 @@ def _rewrite(target: Target, root: Node) -> Plan:
         client, depth = found
         server = Server(target.text, JSON, client, keys[depth], from_json(target.text, way[depth][1]))
         return mcp_config.rewrite(target, server, tuple(keys[depth + 1 :]))
-    if is_task_file(target.path) and (task := task_of(keys)):
-        edits, note = wrap_task(target.text, way[task - 1][1], keys[task:])
+    if is_task_file(target.path):
+        if "${" in value:
+            raise NoSafeEdit("the value is put together from other variables")
+        edits, note = wrap_task(target.text, [node for _, node in way], keys)
+        if not target.covers(edit.start, edit.end):
+            note = f"The whole value is stored, not only the secret in it. {note}"
         return target.plan((edit, *edits), value, target.reference, note)
     choice = choose(target, "/".join(map(str, keys)))
     if in_json_data(target.text, [root, *(node for _, node in way)], keys):

@@ -13,6 +13,7 @@ from locum.rewrite.idioms.place import Place
 
 _QUOTED = {'"': r'"[^"\r\n]*"', "'": r"'[^'\r\n]*'"}
 _ESCAPED = {'"': r'"(?:[^"\\\r\n]|\\.)*"', "'": r"'(?:[^'\\\r\n]|\\.)*'"}
+_ALONE = {'"': _ESCAPED['"'] + r"(?=[ \t]*(?:\r|\n|\Z))"}
 _NO_COMMENT = r"(?:[^ \t\r\n]|[ \t]+(?![ \t#;\r\n]|\Z))*"
 """Up to a space with `#` or `;` behind it."""
 _BLANK = re.compile(r"[ \t\f]*")
@@ -40,16 +41,18 @@ _NO_KEY = re.compile(r"^\Z|[\"'<>{}]")
 _KEY = re.compile(r"(?P<key>(?:[^=:\r\n]|:(?![ \t\r\n]|\Z))*)(?:=|:(?=[ \t\r\n]|\Z))[ \t]*")
 _KEY_EQUALS = re.compile(r"(?P<key>[^=\r\n]*)=[ \t]*")
 _KEY_JAVA = re.compile(r"(?P<key>(?:\\.|[^\\=: \t\f\r\n])+)(?:[ \t\f]*[=:]|[ \t\f])[ \t\f]*")
+_KEY_SPACE = re.compile(r"(?P<key>[A-Za-z][\w-]*)[ \t]+")
 
 FORMATS = {
     "ini": LineFormat(_KEY, re.compile(_NO_COMMENT), "ini", _QUOTED),
     "mysql": LineFormat(
         _KEY_EQUALS, re.compile("(?:[^\r\n#\"']|" + "|".join(_ESCAPED.values()) + ")*"), "mysql", _ESCAPED
     ),
-    "npmrc": LineFormat(_KEY_EQUALS, re.compile(r"(?:\\[^\r\n]|[^\\;#\r\n])*"), "npmrc", {'"': _ESCAPED['"']}),
+    "npmrc": LineFormat(_KEY_EQUALS, re.compile(r"(?:\\[^\r\n]|[^\\;#\r\n])*"), "npmrc", _ALONE),
     "properties": LineFormat(
         _KEY_JAVA, re.compile(r"(?:\\(?:\r\n|.)|[^\\\r\n])*", re.DOTALL), "properties", {}, ("#", "!"), inline=False
     ),
+    "redis": LineFormat(_KEY_SPACE, re.compile(r"[^\s\"'][^\s]*(?=[ \t]*(?:\r|\n|\Z))"), "redis", _ALONE, ("#",), inline=False),
     "requirements": LineFormat(re.compile("(?P<key>)"), re.compile(_NO_COMMENT), "requirements", {}, ("#",)),
 }  # fmt: skip
 _NAMES = {'"': "double", "'": "single"}
@@ -84,7 +87,9 @@ def _value(form: LineFormat, text: str, head: re.Match[str]) -> Place | None:
         if match and _BREAK.match(text, match.end()):
             return Place(f"{form.style}-{_NAMES[quote]}", start + 1, match.end() - 1, key, (start, match.end()))
     match = form.value.match(text, start)
-    end = match.end() if match else start
+    if match is None:
+        return None
+    end = match.end()
     while end > start and text[end - 1] in " \t\f" and not (form.style == "properties" and text[end - 2] == "\\"):
         end -= 1
     if form.style == "ini" and text[start : start + 1] in {"#", ";", '"', "'"}:
@@ -98,13 +103,12 @@ _NETRC_VALUES = {"machine", "login", "user", "account", "password"}
 
 
 def netrc_places(text: str) -> Iterator[Place]:
-    """Yield the words behind `login`, `password` and so on, and comments (`#` at a line's beginning)."""
+    """Yield the words behind `login`, `password` and so on, and comments (from a word with `#`)."""
     position, keyword = 0, ""
     while match := _TOKEN.search(text, position):
         position = match.end()
         word = match.group()
-        line = text[max(text.rfind("\n", 0, match.start()), text.rfind("\r", 0, match.start())) + 1 : match.start()]
-        if not keyword and word.startswith("#") and (not line.strip() or text[match.start() - 1].isspace()):
+        if not keyword and word.startswith("#"):
             position = _end(_LINE, text, match.start())
             yield Place("comment", match.start(), position)
         elif keyword:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_DEFAULTED = r"\$\{[A-Za-z_]\w*(:-[^{}]*)?\}"
 _BRACED = r"\$\{[A-Za-z_]\w*\}"
 _ENV = r"\$\{env:[^{}]+\}"
 
@@ -34,9 +35,9 @@ class Client:
 
 # The first row that fits counts.
 CLIENTS = (
-    Client(  # code.claude.com/docs/en/mcp, "Environment variable expansion"; measured by others with 2.1.278
+    Client(  # code.claude.com/docs/en/mcp, "Environment variable expansion"; measured with 2.1.197
         "Claude Code", r"(.*/)?\.(mcp|claude)\.json", (("mcpServers",), ("projects", "*", "mcpServers")),
-        r"\$\{[A-Za-z_]\w*(:-[^{}]*)?\}", "${NAME} and ${NAME:-default}",
+        _DEFAULTED, "${NAME} and ${NAME:-default}",
     ),
     Client(  # modelcontextprotocol.io, "Connect to local MCP servers": plain texts; claude-code#40372
         "Claude Desktop", r"(.*/)?claude_desktop_config\.json", expands="",
@@ -48,10 +49,11 @@ CLIENTS = (
     Client(  # kiro.dev/docs/mcp/configuration: ${NAME}, for approved names; ${env:NAME} in headers: amazon-q-developer-cli#3646
         "Kiro", r"(.*/)?\.kiro/(settings/mcp|agents/[^/]+)\.json", expands=rf"{_BRACED}|{_ENV}|\$[A-Z_]\w*", shown="${NAME}",
     ),
-    Client(  # gemini-cli, envVarResolver.ts: every string of the file; a fork of it reads .qwen/settings.json
-        "Gemini CLI", r"(.*/)?\.(gemini|qwen)/settings\.json", expands=rf"{_BRACED}|\$\w+", shown="$NAME and ${NAME}",
+    Client(  # geminicli.com/docs/tools/mcp-server: every string of the file; measured with 0.61.0
+        "Gemini CLI", r"(.*/)?\.gemini/settings\.json", expands=rf"{_DEFAULTED}|\$\w+",
+        shown="$NAME, ${NAME} and ${NAME:-default}",
     ),
-    Client(  # opencode.ai/docs/config, "Variables"
+    Client(  # opencode.ai/docs/config, "Variables"; measured with 1.18.33
         "opencode", r"(.*/)?(\.opencode/)?opencode\.jsonc?", (("mcp", "servers"), ("mcp",)),
         r"\{(env|file):[^{}]+\}", "{env:NAME}", env="environment", lists_command=True,
     ),
@@ -74,7 +76,7 @@ CLIENTS = (
     Client(  # code.visualstudio.com/docs/copilot/reference/mcp-configuration and variables-reference; vscode#246154
         "VS Code", r"(.*/)?(mcp|settings|devcontainer|\.devcontainer|[^/]*\.code-workspace)(\.json)?",
         (("servers",), ("mcp", "servers"), ("settings", "mcp", "servers"), ("customizations", "vscode", "mcp", "servers")),
-        r"\$\{((input|env|config|command):[^{}]+|(userHome|workspaceFolder\w*|fileWorkspaceFolder|file\w*|relativeFile\w*"
+        r"\$\{((input|env|config|command):[^{}]+|(userHome|workspace(Folder|Root)\w*|extensionInstallFolder|fileWorkspaceFolder\w*|file\w*|relativeFile\w*"
         r"|cwd|lineNumber|columnNumber|selectedText|execPath|defaultBuildTask|pathSeparator|/)(:[^{}]*)?)\}",
         "${input:id} and ${env:NAME}",
     ),
@@ -95,3 +97,14 @@ def find_map(path: str, keys: Sequence[str | int]) -> tuple[Client, int] | None:
                 if re.fullmatch(client.path, low):
                     return client, len(shape)
     return None
+
+
+def may_have_servers(path: str, text: str) -> bool:
+    """Say, cheaply, whether the file at `path` may hold servers of a client of whom it is known what it expands."""
+    low = path.replace("\\", "/").lower()
+    return any(
+        client.expands is not None
+        and any(text.find(shape[-1]) >= 0 for shape in client.maps)
+        and re.fullmatch(client.path, low)
+        for client in CLIENTS
+    )

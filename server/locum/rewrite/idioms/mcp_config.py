@@ -22,6 +22,7 @@ from locum.rewrite.idioms.mcp_server import (
     variable_of_container,
 )
 from locum.rewrite.idioms.settings_text import Member, Place, Value, space_before, split_string
+from locum.rewrite.naming import steers_programs
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit, apply_edits
@@ -58,7 +59,7 @@ def rewrite(target: Target, server: Server, way: Place) -> Plan:
 
 def _plan(target: Target, server: Server, way: Place, leaf: Value) -> Plan:
     if way and way[0] in ENVIRONMENTS and len(way) == 2:
-        return _in_environment(target, server, leaf)
+        return _in_environment(target, server, leaf, str(way[1]))
     if any(word.value == leaf for word in server.words()):
         return _in_arguments(target, server, leaf)
     if not way:
@@ -66,9 +67,10 @@ def _plan(target: Target, server: Server, way: Place, leaf: Value) -> Plan:
     return bridge(target, server, way, leaf)
 
 
-def _in_environment(target: Target, server: Server, leaf: Value) -> Plan:
+def _in_environment(target: Target, server: Server, leaf: Value, name: str) -> Plan:
     if _OTHER_VARIABLES.search(leaf.text):
         raise NoSafeEdit("the value is put together from other variables")
+    _refuse_control(name)
     edit = Edit(leaf.start, leaf.end, server.syntax.quote(target.reference))
     return target.plan((edit, *_launched(server)), leaf.text, target.reference, _note(server))
 
@@ -122,6 +124,7 @@ def _moved(target: Target, server: Server, edits: list[Edit], name: str, value: 
     """Plan for a value that goes from the arguments into the variable `name`."""
     if _OTHER_VARIABLES.search(value):
         raise NoSafeEdit("the value is put together from other variables")
+    _refuse_control(name)
     environment = server.environment
     reference = server.syntax.quote(locum_reference(target.name))
     if environment is None:
@@ -132,6 +135,11 @@ def _moved(target: Target, server: Server, edits: list[Edit], name: str, value: 
     else:
         edits += [*_launched(server), server.syntax.add_into(server.text, environment.value, name, reference)]
     return target.plan(edits, value, target.reference, _note(server))
+
+
+def _refuse_control(name: str) -> None:
+    if steers_programs(name):
+        raise NoSafeEdit(f"{name} steers programs, so 'locum run' passes no secret under this name")
 
 
 def _note(server: Server) -> str:

@@ -25,6 +25,7 @@ _ALONE = re.compile(
     r"-[ditP]+|--(rm|init|interactive|tty|detach|privileged|read-only|quiet|no-healthcheck|publish-all|sig-proxy)"
 )
 """Options of `docker run` that take no value."""
+_BRACED, _ANY = r"\$\{[A-Za-z_]\w*\}", r"\$.*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +112,15 @@ def is_bridge(words: Sequence[str]) -> bool:
     return len(words) > 1 and _name(words[0]) == LAUNCHER and words[1] == "bridge"
 
 
-def expands(words: Sequence[str], index: int) -> bool:
-    """Say whether the program itself puts `${NAME}` into the word at `index`, from its own environment."""
-    if is_bridge(words):
-        return index > 1
-    if _name(words[0]) in _SHELLS:
-        return any(re.fullmatch(r"-\w*c", word) for word in words[1:index])
+def expands(words: Sequence[str], index: int) -> str:
+    """Return a pattern for what the program itself puts a value in the place of in the word at `index`, "" for nothing."""
+    if is_bridge(words) and index > 1:
+        return _BRACED
+    if _name(words[0]) in _SHELLS and any(re.fullmatch(r"-\w*c", word) for word in words[1:index]):
+        return _ANY
     if any(_name(word) in _EXPANDING for word in words[:index]):
-        return True
-    return is_header_of_mcp_remote(words, index)
+        return _ANY
+    return _BRACED if is_header_of_mcp_remote(words, index) else ""
 
 
 def is_header_of_mcp_remote(words: Sequence[str], index: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from locum.rewrite.idioms.forms import check_plain, choose, replaced_span
 from locum.rewrite.idioms.place import Place
 from locum.rewrite.idioms.places import places
-from locum.rewrite.idioms.spelling import STYLES
+from locum.rewrite.idioms.spelling import STYLES, spell
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -35,5 +35,5 @@ def _rewrite(target: Target, place: Place) -> Plan:
         raise NoSafeEdit("the secret begins or ends inside of an escape")
     check_plain(choice, value)
     if not choice.form.inside:
-        style.encode(value) if not style.instead else None
+        spell(place.style, value)  # what cannot be put back is not taken away
     return target.plan((Edit(start, end, choice.written),), value, choice.written, about + choice.note)

@@ -85,7 +85,7 @@ _YAML_ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\
 _YAML_PLAIN = re.compile(r"(?![-?:])[^\s,\[\]{}#&*!|>'\"%@`](?:[^\s:#]|:(?=\S)|(?<=\S)#|[ ]+(?=[^\s#]))*")
 _YAML_NO_TEXT = re.compile(
     r"~|null|true|false|yes|no|on|off|[yn]|=|<<|---|\.\.\.|[-+]?\.(?:inf|nan)|[-+]?0[xob]?[0-9a-f_]+"
-    r"|[-+]?(?:[0-9][0-9_,]*)?\.?[0-9_]*(?:e[-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|[-+]?(?:[0-9][0-9_,]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:e[-+]?[0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
     r"|\d{4}-\d\d?-\d\d?(?:[Tt \t].*)?",
     re.IGNORECASE,
 )
@@ -193,7 +193,7 @@ def _java(raw: str) -> str:
 
 def _java_encode(value: str) -> str:
     spelt = "".join(_JAVA_SPELT.get(char) or (char if " " <= char <= "~" else _utf16(char)) for char in value)
-    if spelt.startswith(" "):
+    if spelt.startswith((" ", ":", "=")):
         spelt = "\\" + spelt
     return spelt[:-1] + "\\u0020" if value.endswith(" ") and len(value) > 1 else spelt
 
@@ -228,13 +228,36 @@ def _mysql(quote: str) -> Change:
     return encode
 
 
+# redis.conf's own comments and sdssplitargs: double quotes with escapes, single ones with \\' alone.
+_REDIS = {**_MYSQL, "a": "\a"}
+del _REDIS["s"], _REDIS["'"]
+
+
+def _redis(raw: str) -> str:
+    if "\\x" in raw:
+        raise NoSafeEdit("the value has an escape that is not read here")
+    return re.sub(r"\\(.)", lambda match: _REDIS.get(match[1], match[1]), raw)
+
+
+def _redis_encode(value: str) -> str:
+    if re.fullmatch(r"[^\s\"'#\\][^\s\"'\\]*", value) is None or _CONTROL.search(value):
+        raise NoSafeEdit("the value needs quotes")
+    return value
+
+
+def _redis_quoted(value: str) -> str:
+    if re.search(r"[\x00-\x06\x0b\x0c\x0e-\x1f]", value):
+        raise NoSafeEdit("redis.conf cannot hold a value with such control characters")
+    return "".join({**_MYSQL_SPELT, '"': '\\"', "\a": "\\a"}.get(char, char) for char in value)
+
+
 def _npmrc_encode(value: str) -> str:
-    _one_line("a setting of npm", r"^[\"'\[]|\$\{|=", "that npm would take apart")(value)
+    _one_line("a setting of npm", r"^[\"'\[]|\$\{|[\u2028\u2029]", "that npm would take apart")(value)
     return re.sub(r"([\\;#])", r"\\\1", value)
 
 
 def _npmrc_quoted(value: str) -> str:
-    if "${" in value:
+    if "${" in value or "\u2028" in value or "\u2029" in value:
         raise NoSafeEdit("npm would expand a part of the value")
     return _json_encode(value)
 
@@ -247,7 +270,7 @@ def _netrc_quoted(value: str) -> str:
 
 
 def _netrc_encode(value: str) -> str:
-    if re.fullmatch(r"[^\s\"\\#][^\s\"\\]*", value) is None:
+    if re.fullmatch(r"[^\s\"\\#][^\s\"\\]*", value) is None or _CONTROL.search(value):
         raise NoSafeEdit("the value needs quotes")
     return value
 
@@ -353,7 +376,9 @@ STYLES: dict[str, Style] = {
     "mysql": Style(_backslashed(_MYSQL), _mysql(""), instead="mysql-double"),
     "mysql-double": Style(_backslashed(_MYSQL), _mysql('"'), ('"', '"')),
     "mysql-single": Style(_backslashed(_MYSQL), _mysql("'"), ("'", "'")),
-    "npmrc": Style(_backslashed({"\\": "\\", ";": ";", "#": "#"}), _npmrc_encode, instead="npmrc-double"),
+    "redis": Style(_same, _redis_encode, instead="redis-double"),
+    "redis-double": Style(_redis, _redis_quoted, ('"', '"')),
+    "npmrc": Style(_backslashed({"\\": "\\", ";": ";", "#": "#"}), _npmrc_encode),
     "npmrc-double": Style(_json_decode, _npmrc_quoted, ('"', '"')),
     "requirements": Style(_same, _one_line("a requirements file", r"\s#|^#|\$\{|\\$", "that pip would take apart")),
     "netrc": Style(_backslashed({}, keep=False), _netrc_encode, instead="netrc-double"),

@@ -33,7 +33,7 @@ class _Reader:
 
 
 _DEPLOYED = (
-    "what stands here is deployed as it is: take it out, and give the platform the value as its own secret ({command})"
+    "what stands here is deployed as it is: take it out, and make the value a secret of the platform with {command}"
 )
 # The first row that fits counts.
 _READERS = (
@@ -110,13 +110,14 @@ def _for_its_reader(target: Target, way: Place, member: Member) -> Plan:
             f"Start the program with 'locum run --render {file} -- …', with {file} among its arguments: it gets a copy "
         )
         note += "with the value in it."
-    raw = target.raw.replace("\r\n", "\n")  # as its readers see line ends
-    partial = raw != value.text and not target.covers(value.start + 1, value.end - 1)
+    quote = target.text[value.start]
+    width = 3 if target.text.startswith(quote * 3, value.start) and value.end - value.start >= 6 else 1
+    around = target.text[value.start + width : target.start] + target.text[target.end : value.end - width]
+    partial = bool(around.strip())
     if partial and re.search(r"\s", value.text.strip()):
         raise NoSafeEdit("the secret is a part of a longer text, and TOML cannot put a value into one")
     if partial:
         note = f"The whole string is stored, not only the secret in it. {note}"
-    quote = target.text[value.start]
     return target.plan((Edit(value.start, value.end, f"{quote}{spelt}{quote}"),), value.text, spelt, note)
 
 

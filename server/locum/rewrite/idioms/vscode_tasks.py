@@ -40,16 +40,16 @@ def is_task_file(path: str) -> bool:
     return re.fullmatch(r"(.*/)?\.vscode/tasks\.json", path, re.IGNORECASE) is not None
 
 
-def task_of(keys: Sequence[str | int]) -> int:
-    """Return how many of the keys lead to the task that the value belongs to, 0 for none."""
-    return 2 if len(keys) > 2 and keys[0] == "tasks" and isinstance(keys[1], int) else 0
+def wrap_task(text: str, nodes: Sequence[Node], keys: Sequence[str | int]) -> tuple[tuple[Edit, ...], str]:
+    """Return the edits that start a task through `locum run`, none when it does already, and what to tell.
 
-
-def wrap_task(text: str, task: Node, keys: Sequence[str | int]) -> tuple[tuple[Edit, ...], str]:
-    """Return the edits that start the task through `locum run`, none when it does already, and what to tell.
-
-    `keys` lead from the task to the string. Raises NoSafeEdit for tasks and places where that cannot help.
+    `keys` lead from the top to the string, through `nodes`. Raises NoSafeEdit for tasks and places where that cannot help.
     """
+    if len(keys) < 3 or keys[0] != "tasks":
+        raise NoSafeEdit(
+            "Locum can resolve a reference in the environment of one task only: put it into that task's 'options.env'"
+        )
+    task, keys = nodes[1], keys[2:]
     if keys[0] in {"command", "args"}:
         raise NoSafeEdit(
             "it is a part of a task's command, which every process on this machine can see: "

@@ -10,7 +10,7 @@ import re
 from locum.rewrite.idioms import kubernetes
 from locum.rewrite.idioms.forms import Choice, check_plain, choose, replaced_span
 from locum.rewrite.idioms.spelling import STYLES, is_yaml_text
-from locum.rewrite.idioms.yaml_scanner import Piece, goes_on, pieces
+from locum.rewrite.idioms.yaml_scanner import Piece, goes_on, keys_above, pieces
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -19,7 +19,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _DOUBLE_UNIT = re.compile(r"\\.|.", re.DOTALL)
-_KEY_BEFORE = re.compile(r"[\"']?(?P<key>[\w.-]+)[\"']?[ \t]*:[ \t]*\Z")
+_NAMED = re.compile(r"name:[ \t]*[\"']?(?P<name>\w+)[\"']?[ \t]*\r?\n[ \t]*value:[ \t]*[\"']?\Z")
 _CUT_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\$")
 
 
@@ -41,9 +41,9 @@ def _rewrite(target: Target, piece: Piece) -> Plan:
         raise NoSafeEdit("the secret is a key")
     if piece.property:
         raise NoSafeEdit("the value has a tag or an anchor")
-    line = target.text.rfind("\n", 0, piece.start) + 1
-    key = _KEY_BEFORE.search(target.text, line, piece.start if piece.header < 0 else piece.header)
-    choice = choose(target, key["key"] if key else "")
+    keys = keys_above(target.text, piece.start if piece.header < 0 else piece.header)
+    choice = choose(target, keys)
+    _check_definition(target, choice, keys, piece.start)
     encoded = any(start <= piece.start < end for start, end in kubernetes.yaml_data(target.text))
     if piece.kind == "block":
         return _block(target, piece, choice, encoded=encoded)
@@ -64,6 +64,19 @@ def _rewrite(target: Target, piece: Piece) -> Plan:
         about += "YAML took it for a number or the like; the copy has it as text. "
     edit = _edit(target, piece, choice, start, end)
     return target.plan((edit,), value, choice.written, about + choice.note)
+
+
+def _check_definition(target: Target, choice: Choice, keys: str, offset: int) -> None:
+    """Refuse `variables: NAME: $(NAME)`, which defines a variable by itself, for readers that then know no other."""
+    if not choice.form.defines or "variables/" not in f"/{keys}/".lower():
+        return
+    last = keys.rpartition("/")[2]
+    named = _NAMED.search(target.text[max(0, offset - 200) : offset]) if last == "value" else None
+    if (named["name"] if named else last).upper() == target.name.upper():
+        raise NoSafeEdit(
+            "a variable cannot be defined by itself: take the entry out, "
+            "and the pipeline's own secret variable of that name takes its place"
+        )
 
 
 def _edit(target: Target, piece: Piece, choice: Choice, start: int, end: int) -> Edit:

@@ -21,6 +21,9 @@ _BLOCK = re.compile(r"[|>](?P<marks>[1-9+-]{0,2})[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z
 _INDICATOR = re.compile(r"[-?:](?=\s|\Z)|[,\[\]{}]")
 _MARKER = re.compile(r"(?:---|\.\.\.)(?=\s|\Z)|%[^\r\n]*")
 _END = re.compile(r"\r\n|\n|\r")
+_LEAD = re.compile(r"(?P<space>[ ]*)(?P<items>(?:-[ ]+)*)(?=[^\s])")
+_KEY_THERE = re.compile(r"[\"']?(?P<key>[\w.-]+)[\"']?[ \t]*:(?=\s|\Z)")
+_MOST_LINES = 10_000
 _NEXT_LINE = re.compile(r"[ \t]*(?:\r\n|\n|\r)(?:[ \t]*(?:\r\n|\n|\r))*(?P<space> *)(?P<line>[^\r\n]*)")
 _BEGINS = re.compile(r"- |[^\s'\"][^:]*:(\s|$)|[\]},]|#")
 _KEY = re.compile(r"[ \t]*:(?:\s|\Z)")
@@ -62,6 +65,34 @@ def goes_on(text: str, piece: Piece) -> bool:
     if match is None or not match["line"].strip():
         return False
     return len(match["space"]) > piece.indent and not _BEGINS.match(match["line"])
+
+
+def keys_above(text: str, offset: int) -> str:
+    """Return the keys that lead to what stands at an offset, from the top down, as `a/b/c`, judged by indents.
+
+    Of what is in flow style, only the first and the last key of the line are known.
+    """
+    start = text.rfind("\n", 0, offset) + 1
+    before = text[start:offset]
+    own = [match["key"] for match in _KEY_THERE.finditer(before)]
+    lead = _LEAD.match(text, start)
+    keys = [*own[:1], *own[1:][-1:]]
+    column, dash = (lead.end() - start, len(lead["space"]) if lead["items"] else -1) if lead else (0, -1)
+    for _ in range(_MOST_LINES):
+        if start == 0 or (column == 0 and dash < 0):
+            break
+        end, start = start - 1, text.rfind("\n", 0, start - 1) + 1
+        line = text[start:end]
+        lead = _LEAD.match(line)
+        if lead is None or not line.strip() or line[lead.end()] == "#":
+            continue
+        indent = len(lead["space"])
+        if dash < 0 and lead["items"] and lead.end() == column:
+            dash = indent  # the line that begins this item
+        elif (indent < dash or (indent == dash and not lead["items"])) if dash >= 0 else lead.end() < column:
+            column, dash = lead.end(), indent if lead["items"] else -1
+            keys[:0] = [match["key"] for match in [_KEY_THERE.match(line, column)] if match]
+    return "/".join(keys)
 
 
 class _Scanner:

@@ -1,0 +1,126 @@
+"""Where the bridge goes and what it sends there: a URL and headers in which `${NAME}` stands for a variable. Pure.
+
+`${NAME}` and nothing else is expanded. Values are never part of an error.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote_from_bytes, urlsplit
+
+from locum.errors import UsageProblem
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*?)[ \t]*", re.DOTALL)
+_OURS = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "last-event-id",
+         "mcp-protocol-version", "mcp-session-id", "te", "trailer", "transfer-encoding", "upgrade"}  # fmt: skip
+"""Headers that the transport sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeTarget:
+    """A server, with everything expanded."""
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    names: Mapping[bytes, str] = field(repr=False)
+    """The values that went in, and the names that they came from."""
+    is_local: bool
+    """It is on this machine, reached without TLS."""
+
+    def scrub(self, text: bytes) -> bytes:
+        """Put the names in the place of our values, where a server repeats one."""
+        for value, name in self.names.items():
+            if len(value) < 4:
+                continue  # it is anywhere
+            text = text.replace(value, f"${{{name}}}".encode())
+        return text
+
+
+def bridge_target(url: str, headers: Sequence[str], environment: Mapping[bytes, bytes]) -> BridgeTarget:
+    """Expand `url` and `headers` (`Name: value`) from `environment`. Raises UsageProblem."""
+    names: dict[bytes, str] = {}
+    whole = _VARIABLE.fullmatch(url)
+    if whole is not None:
+        address = _decoded(_value(whole[1], environment, names))
+    else:
+        prefix = re.match(r"[^/?#]*//(?:[^/?#]*@)?([^/?#]*)", url)
+        if prefix is not None and "${" in prefix[1]:
+            raise UsageProblem("bridge.host", "a variable cannot stand in the host of the URL", "Write the host down.")
+        # A value is one part of the URL, whatever characters it has.
+        address = _VARIABLE.sub(lambda match: quote_from_bytes(_value(match[1], environment, names), safe=""), url)
+    pairs = tuple(_header(header, environment, names) for header in headers)
+    for value in [name for name in names if quote_from_bytes(name, safe="").encode() not in names]:
+        names[quote_from_bytes(value, safe="").encode()] = names[value]
+    return BridgeTarget(
+        address, pairs, {k: names[k] for k in sorted(names, key=len, reverse=True)}, _check_url(address)
+    )
+
+
+def _header(header: str, environment: Mapping[bytes, bytes], names: dict[bytes, str]) -> tuple[bytes, bytes]:
+    match = _HEADER.fullmatch(header)
+    if match is None:
+        raise UsageProblem("bridge.header", "this is no header", "Write --header 'Name: value'.")
+    name, text = match.groups()
+    if name.lower() in _OURS:
+        raise UsageProblem("bridge.header", f"the bridge sets the header {name} itself", "Leave it out.")
+    value = b"".join(
+        _value(part, environment, names) if index % 2 else part.encode("utf-8", "surrogateescape")
+        for index, part in enumerate(_VARIABLE.split(text))
+    )
+    if re.search(rb"[\r\n\0]", value):
+        raise UsageProblem(
+            "bridge.header",
+            f"what the header {name} would hold has more than one line",
+            "Store the value without line ends.",
+        )
+    return name.encode(), value
+
+
+def _value(name: str, environment: Mapping[bytes, bytes], names: dict[bytes, str]) -> bytes:
+    value = environment.get(name.encode())
+    if not value:
+        raise UsageProblem(
+            "bridge.variable",
+            f"the variable {name} is not set",
+            f"Start it as 'locum run --secret {name} -- locum bridge …'.",
+        )
+    names[value] = name
+    return value
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("ascii")
+    except UnicodeDecodeError:
+        raise UsageProblem("bridge.url", "the URL has characters that no URL has") from None
+
+
+def _check_url(url: str) -> bool:
+    """Say whether the URL is one of this machine without TLS. Raises UsageProblem for what is no URL that we go to."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", None
+    if parts is None or parts.scheme not in {"https", "http"} or not host or re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise UsageProblem("bridge.url", "this is no http or https URL")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise UsageProblem(
+            "bridge.insecure",
+            "without TLS, everybody on the way could read the value",
+            "Use https; http is for this machine.",
+        )
+    return parts.scheme == "http"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

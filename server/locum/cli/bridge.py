@@ -1,0 +1,34 @@
+"""`locum bridge`: a remote MCP server as a local one, for clients that start servers by a command."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from locum.agents.bridge_target import bridge_target
+from locum.broker.harden import hide_memory
+from locum.errors import Unavailable
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with every request. Repeatable."
+)
+def bridge(url: str, headers: tuple[str, ...]) -> int:
+    """Speak MCP on standard input and output, and Streamable HTTP (or its forerunner, HTTP+SSE) with the server at URL.
+
+    ${NAME} in URL and headers is the environment variable NAME:
+    locum run --secret NAME -- locum bridge URL --header 'Authorization: Bearer ${NAME}'
+    """
+    hide_memory()  # what stands in our environment is for the server alone
+    target = bridge_target(url, headers, os.environb)
+    try:
+        from locum.agents.bridge import run_bridge
+    except ImportError as problem:
+        if problem.name is None or problem.name.partition(".")[0] == "locum":
+            raise
+        message = f"the bridge needs {problem.name}, which is not installed"
+        raise Unavailable("unavailable.mcp", message, "Install it: pip install 'locum[mcp]'") from None
+    return run_bridge(target)
