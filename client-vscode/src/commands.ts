@@ -18,8 +18,18 @@ export function registerCommands(parts: Parts): Disposable[] {
     onCommand("locum.restart", () => parts.restart()),
     onCommand("locum.showOutput", () => parts.output.show()),
     onCommand("locum.pickTask", () => (isTrusted() ? parts.tasks.choose() : showNote("Tasks run in a trusted workspace only."))),
+    onCommand("locum.moveWorkspace", () => moveWorkspace(parts)),
     onCommand("locum.endLease", () => endLease(parts)),
   ];
+}
+
+/** The server asks once, with progress before and a note afterwards: here is nothing to show but that it could not be asked. */
+async function moveWorkspace({ server }: Parts): Promise<void> {
+  try {
+    await server.command("locum.moveAllToVault", { scope: "workspace" });
+  } catch {
+    void showError("Locum: the secrets could not be moved. Nothing was changed.", {});
+  }
 }
 
 async function endLease({ leases, server }: Parts): Promise<void> {

@@ -27,12 +27,43 @@ def with_passphrase(home: Home, passphrase: str, *arguments: str, stdin: str = "
 
 def test_help_names_every_command(home: Home) -> None:
     text = home.run("--help").stdout
-    for command in ("tour", "scan", "run", "secret", "vault", "lease", "audit", "broker", "lsp", "init", "explain"):
+    for command in (
+        "tour",
+        "scan",
+        "run",
+        "secret",
+        "vault",
+        "lease",
+        "audit",
+        "broker",
+        "lsp",
+        "init",
+        "explain",
+        "fix",
+        "check",
+        "bridge",
+    ):
         assert f"\n  {command} " in text
 
 
 @pytest.mark.parametrize(
-    "command", ["tour", "scan", "run", "secret", "vault", "lease", "audit", "broker", "lsp", "init", "explain"]
+    "command",
+    [
+        "tour",
+        "scan",
+        "run",
+        "secret",
+        "vault",
+        "lease",
+        "audit",
+        "broker",
+        "lsp",
+        "init",
+        "explain",
+        "fix",
+        "check",
+        "bridge",
+    ],
 )
 def test_every_command_has_help(home: Home, command: str) -> None:
     assert "Usage:" in home.run(command, "--help").stdout
