@@ -23,6 +23,8 @@ from support.tokens import MAKERS
 
 _TABLE = Path(__file__).resolve().parents[1] / "e2e" / "workspace.txt"
 _FILE = re.compile(r"^=== ([^\n]*)\n(.*?\n)\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL)
+_PART = 10
+"""Characters: of a value so many in a row are random."""
 _MARK = re.compile(rf"{OPEN}(\w+):(\w+)(?:\|(\w+))?{CLOSE}")
 _SPELLINGS: dict[str, Callable[[str], str]] = {
     "": str,
@@ -64,6 +66,14 @@ class Workspace:
             for path, encoding in self.encodings.items()
         }
 
+    def told(self, data: bytes) -> list[str]:
+        """Return the marks of the values that stand in `data`, even if only a part of one does, in any spelling."""
+        text = data.decode("utf-8", "replace")
+        return [
+            label for label, value in self.values.items()
+            if any(part in text for spell in _SPELLINGS.values() for part in _parts(spell(value)))
+        ]  # fmt: skip
+
     def holding(self) -> dict[str, list[str]]:
         """Return the files of the tree in which a value stands, in any encoding, with the marks of the values."""
         found: dict[str, list[str]] = {}
@@ -77,6 +87,12 @@ class Workspace:
                 if labels:
                     found[path.relative_to(self.folder).as_posix()] = labels
         return found
+
+
+def _parts(value: str) -> set[str]:
+    """Return what gives a value away: every piece of it that is long enough to be none by chance."""
+    lines = [line for line in re.split(r"\n|\\n", value) if not line.startswith("-----")]
+    return {line[start : start + _PART] for line in lines for start in range(max(1, len(line) - _PART + 1))}
 
 
 def build(folder: Path, seed: str = "workspace") -> Workspace:
