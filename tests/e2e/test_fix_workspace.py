@@ -219,7 +219,6 @@ def test_a_dry_run_shows_no_value_and_changes_nothing(home: Home) -> None:
     assert len([path for path in home.project.rglob("*") if path.is_file()]) == len(workspace.written)
 
 
-@pytest.mark.xfail(strict=True, reason="each folder gets a manifest of its own")
 def test_a_folder_that_is_no_repository_has_one_manifest(vault_home: Home) -> None:
     """As everywhere: where nothing marks a project, it is the folder that the command was run in."""
     for folder in ("a", "b/c"):

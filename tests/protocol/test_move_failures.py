@@ -206,7 +206,6 @@ def test_a_locked_vault(home: Home, way: Way) -> None:
     scene.client.close()
 
 
-@pytest.mark.xfail(strict=True, reason="the message says that nothing was changed, but the value stays in the vault")
 @pytest.mark.parametrize("way", [one, workspace], ids=lambda way: way.__name__)
 def test_a_broker_that_dies_while_the_editor_refuses(scene: Scene, way: Way) -> None:
     """The value may be in the vault then: that is said, and the text still holds it."""

@@ -15,11 +15,11 @@ from locum.cli.person import with_vault
 from locum.detect.finding import Finding, Severity
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
 from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named
-from locum.fix.stores import Stores
+from locum.fix.stores import Stores, left_behind
 from locum.refs.reference import locum_reference
 from locum.rewrite.batch import Left
 from locum.rewrite.naming import Names
-from locum.workspace.project import find_project, load_manifest
+from locum.workspace.project import load_manifest
 from locum.workspace.report import finding_json
 from locum.workspace.scanner import FileReport, Scanner
 
@@ -70,7 +70,11 @@ def fix(
             if moves and not click.confirm(f"Move {_count(moves, 'secret')} into your vault?", default=False):
                 click.echo("Nothing was changed.")
                 return EXIT_FINDINGS
-        outcome = move_files(planned, stores, docs_of)
+        try:
+            outcome = move_files(planned, stores, docs_of)
+        finally:
+            if stores.left_behind:
+                click.echo(f"locum: {left_behind(stores.left_behind)}", err=True)
     _show_outcome(outcome, format_, plan_was_shown=asks)
     return EXIT_FINDINGS if outcome.left else EXIT_OK
 
@@ -90,7 +94,7 @@ def _findings(paths: tuple[Path, ...], rules: tuple[str, ...], level: Severity) 
             scanners[report.path] = scanner
             others = [item for item in report.findings if item not in wanted]
             others += [silenced.finding for silenced in report.suppressed]
-            files.append(FileToFix(report.path, find_project(report.path.parent), report.source, wanted, others))
+            files.append(FileToFix(report.path, scanner.project(report.path), report.source, wanted, others))
     for file, findings in zip(files, well_named((file.source, file.findings) for file in files), strict=True):
         file.findings = findings
 

@@ -5,8 +5,7 @@ The broker reads back what it stored before it answers. Everything here blocks; 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from locum.detect.finding import Finding
@@ -19,6 +18,11 @@ if TYPE_CHECKING:
 
 Agree = Callable[[str, str], str]
 """Asks a person: the best name stands for another value in the vault, shall this one be called so? Returns a name."""
+
+
+def left_behind(names: Sequence[str]) -> str:
+    """Say what is in the vault although nothing refers to it."""
+    return f"{', '.join(names)} could not be taken out of your vault again: nothing refers to it, 'locum secret rm' removes it."
 
 
 class Stores:
@@ -40,6 +44,8 @@ class Stores:
         self._versions = {str(item["name"]): int(item["version"]) for item in client.list_secrets()}
         self._elsewhere = frozenset(declared)
         self._undo: dict[str, str] = {}
+        self.left_behind: list[str] = []
+        """What could not be taken out again: it is in the vault, and nothing refers to it."""
         self._can_match = True
         self._agree = agree
 
@@ -95,10 +101,12 @@ class Stores:
                 self._versions[name] = 1
 
     def take_back(self, names: Iterable[str] | None = None) -> None:
-        """Take out what this fix stored: these names, or all. What cannot be taken out stays in the vault, unused."""
+        """Take out what this fix stored: these names, or all. What cannot be taken out is in `left_behind`."""
         for name in list(self._undo if names is None else names):
             undo = self._undo.pop(name, "")
             if undo:
                 self._before.forget([name])
-                with contextlib.suppress(LocumError):
+                try:
                     self._client.discard_secret(undo)
+                except LocumError:
+                    self.left_behind.append(name)

@@ -21,7 +21,7 @@ from pygls.uris import from_fs_path
 from locum.detect.finding import Finding
 from locum.errors import LocumError, NotAllowed
 from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named, with_names
-from locum.fix.stores import Stores
+from locum.fix.stores import Stores, left_behind
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
 from locum.lsp.edits import Change, rewritten, workspace_edit
@@ -284,7 +284,9 @@ class _Move:
         if done:
             stores.keep({moved.plan.name for item in self._planned for moved in item.batch.moved})
             return ""
-        return problem if as_it_was else _NO_ANSWER
+        if not as_it_was:
+            return _NO_ANSWER
+        return f"{problem} {left_behind(stores.left_behind)}" if stores.left_behind else problem
 
     async def _store(self, stores: Stores, plan: Plan) -> None:
         """Store one value; one that is stored after we stopped waiting is taken out at once."""

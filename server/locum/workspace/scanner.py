@@ -106,6 +106,10 @@ class Scanner:
         self._rules_of_folder.clear()
         self._rules_of_root.clear()
 
+    def project(self, path: Path) -> Project:
+        """Return the project that a file belongs to, as scans of it see it. Raises ManifestProblem or UsageProblem."""
+        return self._rules(path).project
+
     def excludes(self, path: Path) -> bool:
         """Say whether the file's project leaves it out of scans. Raises ManifestProblem or UsageProblem."""
         rules = self._rules(path)
