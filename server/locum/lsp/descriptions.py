@@ -11,6 +11,7 @@ from locum.detect.finding import Finding
 from locum.errors import LocumError
 from locum.lsp.discreet import HIDDEN, discreet, is_discreet
 from locum.lsp.projects import rule_of
+from locum.lsp.symbols import declared_name
 from locum.refs.manifest import SecretEntry
 from locum.refs.manifest_help import at, meaning_of
 from locum.refs.own_rule import OWN
@@ -66,7 +67,9 @@ async def of_secret(ls: LocumServer, symbol: Symbol, reference: Reference | None
         )
     if reference is not None and reference.environment and reference.environment not in entry.environments:
         lines.append("`locum.toml` says nothing of this environment.")
-    users = [task.name for task in symbol.manifest.tasks.values() if symbol.name in _names(task.secrets.values())]
+    users = [
+        task.name for task in symbol.manifest.tasks.values() if symbol.name in map(declared_name, task.secrets.values())
+    ]
     lines.append(f"Used by: {', '.join(map(plain, users))}" if users else "No task of `locum.toml` uses it.")
     lines.append(await _in_vault(ls, entry))
     lines += [f"[Rotate it]({entry.docs})"] if PAGE.fullmatch(entry.docs) and is_discreet(entry.docs) else []
@@ -101,10 +104,6 @@ def _place(source: str) -> str:
     if source == "local":
         return "your local vault"
     return f"{provider_of(source).label}, `{discreet(source).replace('`', '')}`"
-
-
-def _names(references: object) -> set[str]:
-    return {str(text).removeprefix("locum://").partition("?")[0].partition("#")[0] for text in references}  # type: ignore[attr-defined]
 
 
 async def _in_vault(ls: LocumServer, entry: SecretEntry) -> str:

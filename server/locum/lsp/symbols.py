@@ -102,11 +102,17 @@ def reference_at(source: SourceText, offset: int) -> Occurrence | None:
 def aliases(manifest: Manifest) -> Mapping[str, str]:
     """Return the variables by which tasks know secrets of another name, with that name."""
     return {
-        variable: reference.removeprefix("locum://").partition("?")[0].partition("#")[0]
+        variable: declared_name(reference)
         for task in manifest.tasks.values()
         for variable, reference in task.secrets.items()
         if reference.startswith("locum://") and variable not in manifest.secrets
     }
+
+
+def declared_name(reference: str) -> str:
+    """Return the name in a well-formed `locum://` reference, "" for another one."""
+    scheme, _, rest = reference.partition("://")
+    return rest.partition("?")[0].partition("#")[0] if scheme == "locum" else ""
 
 
 def task_names(text: str) -> list[tuple[int, int, str]]:

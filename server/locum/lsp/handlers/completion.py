@@ -9,6 +9,7 @@ from lsprotocol import types
 from locum.lsp.protocol import LocumServer, guard
 
 if TYPE_CHECKING:
+    from locum.lsp import completing
     from locum.text.source import PositionEncoding, SourceText
 
 TRIGGERS = ["/", "?", "=", "[", '"', "'"]
@@ -61,7 +62,3 @@ def _item(item: completing.Item, source: SourceText, encoding: PositionEncoding,
         text_edit=types.TextEdit(to_range(source, item.start, item.end, encoding), item.new_text),
         filter_text=item.new_text,
     )  # fmt: skip
-
-
-if TYPE_CHECKING:
-    from locum.lsp import completing
