@@ -55,9 +55,37 @@ def test_it_declares_what_is_named_and_keeps_what_is_there(home: Home, project: 
     assert (project / "locum.toml").read_text() == text
 
 
-def test_print_writes_nothing(home: Home, project: Path) -> None:
-    assert "[secrets.STRIPE_API_KEY]" in home.run("init", "--print", cwd=project).stdout
+def test_print_writes_nothing_and_says_from_where(home: Home, project: Path) -> None:
+    shown = home.run("init", "--print", cwd=project)
+    assert set(tomllib.loads(shown.stdout)["secrets"]) == {
+        "DATABASE_URL",
+        "STRIPE_API_KEY",
+        "NPM_TOKEN",
+        "MAIL_PASSWORD",
+    }
+    assert "STRIPE_API_KEY  from .env.example" in shown.stderr
     assert not (project / "locum.toml").exists()
+    home.run("init", cwd=project)
+    assert "Nothing new" in home.run("init", "--print", cwd=project).stdout
+
+
+def test_compose_files_hand_on_variables() -> None:
+    text = (
+        "services:\n  a:\n    environment:\n      - DB_PASSWORD  # ours\n      - API_TOKEN=\n      - PORT\n      - 'A_SECRET'\n"
+        "  b:\n    environment:\n      MAIL_KEY:\n      B_SECRET: x\nsecrets:\n  db:\n    environment: PGPASS_OF_DB\n"
+    )
+    assert [need.name for need in needs_of("compose.yaml", text)] == [
+        "DB_PASSWORD",
+        "A_SECRET",
+        "MAIL_KEY",
+        "PGPASS_OF_DB",
+    ]
+
+
+def test_a_dev_container_in_a_folder_of_its_own(home: Home, project: Path) -> None:
+    (project / ".devcontainer/gpu").mkdir()
+    (project / ".devcontainer/gpu/devcontainer.json").write_text('{"secrets": {"HF_TOKEN": {}}}')
+    assert "HF_TOKEN  from .devcontainer/gpu/devcontainer.json" in home.run("init", cwd=project).stdout
 
 
 def test_a_schema_says_itself_what_is_sensitive() -> None:
@@ -71,14 +99,26 @@ def test_broken_files_say_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "SENTRY_DSN", "AWS_SECRET_ACCESS_KEY", "JWT_SECRET"]
+    "name",
+    ["API_KEY", "STRIPE_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "SENTRY_DSN", "AWS_SECRET_ACCESS_KEY", "JWT_SECRET"],
 )
 def test_names_of_secrets(name: str) -> None:
     assert speaks_of_secret(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["PORT", "PUBLIC_API_KEY", "MAX_TOKENS", "TOKEN_TTL", "PASSWORD_FILE", "KEYBOARD", "NODE_ENV"]
+    "name",
+    [
+        "PORT",
+        "PUBLIC_API_KEY",
+        "MAX_TOKENS",
+        "TOKEN_TTL",
+        "PASSWORD_FILE",
+        "KEYBOARD",
+        "NODE_ENV",
+        "CACHE_KEY",
+        "AWS_ACCESS_KEY_ID",
+    ],
 )
 def test_names_of_other_things(name: str) -> None:
     assert not speaks_of_secret(name)

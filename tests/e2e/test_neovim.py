@@ -186,6 +186,31 @@ def test_the_manifest_is_checked_as_it_is_written(editor: Editor) -> None:
     assert "did you mean STRIPE_API_KEY?" in message
 
 
+def test_a_name_is_gone_to_and_renamed_everywhere(editor: Editor) -> None:
+    project = editor.home.project
+    (project / "locum.toml").write_text('[secrets.OLD_KEY]\n[tasks.t]\ncommand = ["true"]\nsecrets = ["OLD_KEY"]\n')
+    (project / "web.ts").write_text("fetch(process.env.OLD_KEY);\n")
+    path = project / "app.py"
+    path.write_text('import os\n\nkey = os.environ["OLD_KEY"]  # 😋 locum://OLD_KEY\n')
+    nvim = editor.open(path)
+    nvim.wait("return #vim.lsp.get_clients({ bufnr = 0, method = 'textDocument/rename' }) > 0")
+    nvim.lua("vim.api.nvim_win_set_cursor(0, { 3, 20 }); vim.lsp.buf.definition(); return true")
+    nvim.wait("return vim.api.nvim_buf_get_name(0):find('locum.toml', 1, true) ~= nil")
+    assert nvim.lua("return vim.api.nvim_win_get_cursor(0)") == [1, len("[secrets.")]
+
+    nvim.keys("<C-o>")
+    nvim.wait("return vim.api.nvim_buf_get_name(0):find('app.py', 1, true) ~= nil")
+    nvim.lua("vim.api.nvim_win_set_cursor(0, { 3, 20 }); vim.lsp.buf.rename('NEW_KEY'); return true")
+    nvim.wait("return vim.api.nvim_buf_get_lines(0, 2, 3, false)[1]:find('NEW_KEY', 1, true) ~= nil")
+    assert nvim.text()[2] == 'key = os.environ["NEW_KEY"]  # 😋 locum://NEW_KEY'
+    nvim.keys(":silent! wall<CR>")
+    nvim.wait("return #vim.tbl_filter(function(b) return vim.bo[b].modified end, vim.api.nvim_list_bufs()) == 0")
+    assert path.read_text() == 'import os\n\nkey = os.environ["NEW_KEY"]  # 😋 locum://NEW_KEY\n'
+    assert (project / "web.ts").read_text() == "fetch(process.env.NEW_KEY);\n"
+    assert 'secrets = ["NEW_KEY"]' in (project / "locum.toml").read_text()
+    assert "[secrets.NEW_KEY]" in (project / "locum.toml").read_text()
+
+
 @pytest.mark.parametrize("decision", ["Allow", "Deny"])
 def test_neovim_asks_for_a_task_that_has_no_terminal(editor: Editor, decision: str) -> None:
     value = canary()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -234,6 +237,41 @@ def test_a_workspace_in_one_go_what_is_open_in_the_editor_and_the_rest_on_the_di
     assert "3 secrets in 3 files" in question["params"]["message"]
     assert token.encode() not in client.received
     assert other.encode() not in client.received
+
+
+def test_the_question_can_show_every_line_first(vault_home: Home) -> None:
+    able = PULL | {"window": {**PULL["window"], "showDocument": {"support": True}}}
+    client = Client(vault_home, able)
+    token, quiet = github_token(), github_token()
+    (vault_home.project / "closed.py").write_text(f'TOKEN = "{token}"\nOLD = "{quiet}"  # locum:allow\n')
+    shown: list[str] = []
+
+    def show(params: Any) -> Any:
+        shown.append(Path(url2pathname(urlsplit(params["uri"]).path)).read_text())
+        return {"success": True}
+
+    client.answers["window/showDocument"] = show
+    client.answers["window/showMessageRequest"] = lambda params: {
+        "title": "Show every line first"
+        if any(a["title"].startswith("Show") for a in params["actions"])
+        else "Move them"
+    }
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"]
+    (text,) = shown
+    assert '-TOKEN = "•••"' in text
+    assert "+TOKEN = os.environ" in text
+    assert token not in text
+    assert quiet not in text, "what stays is not shown either"
+    client.close()
+
+
+def test_one_value_is_called_what_most_places_call_it(client: Client) -> None:
+    token = github_token()
+    (client.home.project / ".env").write_text(f"X={token}\n")
+    (client.home.project / "a.py").write_text(f'github_token = "{token}"\n')
+    (client.home.project / "b.py").write_text(f'GITHUB_TOKEN = "{token}"\n')
+    answer_with(client, "Move them")
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["names"] == ["GITHUB_TOKEN"]
 
 
 def test_a_workspace_is_left_alone_unless_the_person_says_so(client: Client) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from locum.refs.reference import parse
+from locum.text.source import SourceText
 from support.home import Home, canary
 from support.lsp import PUSH, Client, Json
 from support.names import NAMING, Namer
@@ -126,6 +127,52 @@ def test_a_task_gives_a_secret_under_another_name(client: Client, namer: Namer) 
     assert namer.ask("prepareRename", namer.at(uri, "TOKEN")) is None, (
         "the variable is the task's, not the secret's name"
     )
+
+
+def test_a_native_reference_leads_to_the_secret_that_is_kept_there(client: Client, namer: Namer) -> None:
+    uri = client.open("a.yaml", "a: op://shop/stripe/key\nb: op://shop/other/key\n", "yaml")
+    assert namer.shown(namer.ask("definition", namer.at(uri, "op://shop/stripe"))) == [("locum.toml", 1, "STRIPE_KEY")]
+    assert namer.ask("definition", namer.at(uri, "op://shop/other")) is None
+    assert namer.ask("prepareRename", namer.at(uri, "op://shop/stripe")) is None
+
+
+def test_a_manifest_that_is_new_in_the_editor_counts(client: Client, namer: Namer) -> None:
+    (client.home.project / "locum.toml").unlink()
+    (client.home.project / ".git").mkdir()
+    manifest = client.open("part/locum.toml", "[secrets.PART]\n", "toml")
+    inner, outer = (client.open(name, '"locum://PART"\n') for name in ("part/a.py", "a.py"))
+    client.diagnostics(manifest)
+    assert namer.ask("definition", namer.at(inner, "PART"))[0]["uri"] == manifest
+    assert namer.ask("definition", namer.at(outer, "PART")) is None
+    assert [item["label"] for item in complete(namer, inner, namer.at(inner, "PART"))] == ["locum://PART"]
+
+
+def test_cells_of_an_open_notebook_count_and_its_file_does_not(vault_home: Home) -> None:
+    (vault_home.project / "locum.toml").write_text(MANIFEST)
+    (vault_home.project / "n.ipynb").write_text('{"cells": [{"source": ["os.environ[\\"STRIPE_KEY\\"]"]}]}\n')
+    profile = NAMING["pull"] | {"notebookDocument": {"synchronization": {"dynamicRegistration": False}}}
+    client = Client(vault_home, profile)
+    namer = Namer(client)
+    uri = client.open("app.py", APP)
+    place = namer.at(uri, "STRIPE_KEY") | {"context": {"includeDeclaration": False}}
+    assert [item for item in namer.ask("references", place) if item["uri"].endswith("n.ipynb")]
+    cell = f"vscode-notebook-cell:{(vault_home.project / 'n.ipynb').as_uri().removeprefix('file://')}#W0"
+    text = 'import os\nos.environ["STRIPE_KEY"]  # locum://STRIPE_KEY\n'
+    client.texts[cell], client.versions[cell] = SourceText(text), 1
+    client.notify("notebookDocument/didOpen", {
+        "notebookDocument": {
+            "uri": (vault_home.project / "n.ipynb").as_uri(), "notebookType": "jupyter-notebook", "version": 0,
+            "cells": [{"kind": 2, "document": cell}],
+        },
+        "cellTextDocuments": [{"uri": cell, "languageId": "python", "version": 1, "text": text}],
+    })  # fmt: skip
+    found = namer.ask("references", place)
+    assert not [item for item in found if item["uri"].endswith("n.ipynb")]
+    assert [item["range"]["start"]["line"] for item in found if item["uri"] == cell] == [1, 1]
+    namer.rename(namer.at(cell, "locum://STRIPE_KEY", inside=10), "PAY_KEY")
+    assert client.texts[cell].text == text.replace("STRIPE_KEY", "PAY_KEY")
+    assert 'os.environ["PAY_KEY"]' in client.texts[uri].text
+    assert client.close() == 0
 
 
 def test_highlights(client: Client, namer: Namer) -> None:
@@ -383,3 +430,39 @@ def test_unknown_words_of_a_client_are_no_matter(vault_home: Home) -> None:
     assert client.capabilities["renameProvider"] is True
     assert json.dumps(client.capabilities)
     client.close()
+
+
+def test_a_value_is_in_nothing_that_the_server_sends(client: Client, namer: Namer) -> None:
+    """Not from the vault, and not where somebody wrote it in the place of a name, a description, a page or a task."""
+    stored, written = canary(), github_token()
+    client.home.store("STRIPE_KEY", stored)
+    manifest = MANIFEST + (
+        f'[secrets.{written}]\n[secrets.PAGE]\ndescription = "as {written}"\ndocs = "https://example.com/{written}"\n'
+        f'source = "op://a/{written}/b"\n[secrets.PAGE.env]\nprod = "op://b/{written}/c"\n[tasks.{written}]\nsecrets = ["PAGE"]\n'
+    )
+    (client.home.project / "locum.toml").write_text(manifest)
+    text = (
+        f'"locum://{written}", "locum://PAGE", "locum://PAGE?env=", "op://b/{written}/c", "locum://"\n'
+        f'os.environ["{written}"], "{stored}"\n"op://"\n'
+    )
+    opened = [client.open("app.py", text), client.open("locum.toml", manifest, "toml")]
+    whole = {"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}}
+    for uri in opened:
+        client.diagnostics(uri)
+        document = {"textDocument": {"uri": uri}}
+        for method in ("documentLink", "documentSymbol", "semanticTokens/full"):
+            client.request(f"textDocument/{method}", document)
+        client.request("textDocument/inlayHint", document | {"range": whole})
+        source = client.texts[uri]
+        for line, start in enumerate(source.starts):
+            for column in range(0, len(source.line(line)) + 1, 4):
+                assert start >= 0
+                place = document | {"position": {"line": line, "character": column}}
+                for method in ("hover", "completion", "definition", "documentHighlight", "prepareRename"):
+                    namer.ask(method, place)
+                client.ask("textDocument/rename", place | {"newName": "OTHER"})
+            place = document | {"position": {"line": line, "character": 2}}
+            namer.ask("references", place, context={"includeDeclaration": True})
+    for value in (stored, written, written[4:]):
+        told = client.received.partition(value.encode())
+        assert not told[1], told[0][-200:] + told[2][:100]

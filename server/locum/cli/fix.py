@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +14,7 @@ from locum.cli.files import relative, scan_files, shown
 from locum.cli.person import with_vault
 from locum.detect.finding import Finding, Severity
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
-from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files
+from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named
 from locum.fix.stores import Stores
 from locum.refs.reference import locum_reference
 from locum.rewrite.batch import Left
@@ -25,8 +24,6 @@ from locum.workspace.report import finding_json
 from locum.workspace.scanner import FileReport, Scanner
 
 _LEVELS = get_args(Severity)
-_HIDDEN = "•••"
-_CONTEXT = 1
 
 
 @click.command()
@@ -91,7 +88,11 @@ def _findings(paths: tuple[Path, ...], rules: tuple[str, ...], level: Severity) 
         ]
         if wanted:
             scanners[report.path] = scanner
-            files.append(FileToFix(report.path, find_project(report.path.parent), report.source, wanted))
+            others = [item for item in report.findings if item not in wanted]
+            others += [silenced.finding for silenced in report.suppressed]
+            files.append(FileToFix(report.path, find_project(report.path.parent), report.source, wanted, others))
+    for file, findings in zip(files, well_named((file.source, file.findings) for file in files), strict=True):
+        file.findings = findings
 
     def docs_of(path: Path, finding: Finding) -> str:
         rule = scanners[path].rules(path).get(finding.rule)
@@ -118,27 +119,13 @@ def _show_plan(planned: Sequence[PlannedFile], format_: str) -> None:
         _print_json({"moved": moved, "left": left, "dry_run": True})
         return
     for item in planned:
-        for line in _diff(item):
+        for line in item.preview(shown(item.file.path)):
             click.echo(line)
         for left in item.batch.left:
             click.echo(f"  stays: {_at(item.file, left.finding)} {left.finding.title}: {left.reason}")
     moves = sum(len(item.batch.moved) for item in planned)
     stay = sum(len(item.batch.left) for item in planned)
     click.echo(f"\n{_count(moves, 'secret')} can move, {stay} must stay.")
-
-
-def _diff(item: PlannedFile) -> Iterator[str]:
-    """Yield a unified diff in which no value stands: neither those that go nor those that stay."""
-    source = item.file.source
-    values = {
-        source.text[source.offset_of_byte(finding.start) : source.offset_of_byte(finding.end)]
-        for finding in item.file.findings
-    }
-    before, after = source.text, item.batch.text
-    for value in sorted(values, key=len, reverse=True):
-        before, after = before.replace(value, _HIDDEN), after.replace(value, _HIDDEN)
-    name = shown(item.file.path)
-    yield from difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, n=_CONTEXT, lineterm="")
 
 
 def _show_outcome(outcome: Outcome, format_: str, *, plan_was_shown: bool) -> None:

@@ -45,7 +45,7 @@ _AGENTS = "agents"
     "--client", "clients", multiple=True, metavar="NAME", help="For agents: only this client; may be given again."
 )
 @click.option("--force", is_flag=True, help="Replace a file that differs from the one Locum would write.")
-@click.option("--print", "print_", is_flag=True, help="Print the files and write nothing.")
+@click.option("--print", "print_", is_flag=True, help="Show what would be written, and write nothing.")
 def init(editor: str | None, clients: tuple[str, ...], force: bool, print_: bool) -> None:
     """Propose a locum.toml from .env.example and the like; or install Locum's file for an editor (Neovim 0.11 or newer),
     or the ignore files that AI agents read."""
@@ -84,7 +84,8 @@ def _init_project(*, print_: bool) -> None:
     before = text = read_manifest_text(project)
     declared = set(parse_manifest(text).secrets)
     lines: list[str] = []
-    for folder in (project.root, project.root / ".devcontainer"):
+    containers = project.root / ".devcontainer"
+    for folder in (project.root, containers, *sorted(path for path in containers.glob("*") if path.is_dir())):
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         for name in filter(is_source, names):
             path = (folder / name).relative_to(project.root).as_posix()
@@ -93,8 +94,10 @@ def _init_project(*, print_: bool) -> None:
                     declared.add(need.name)
                     text = add_secret(text, need.name, description=need.description, docs=need.docs)
                     lines.append(f"  {need.name}  from {path}")
-    if print_:
+    if print_ and text != before:
         click.echo(text, nl=not text.endswith("\n"))
+        click.echo(f"Nothing is written. {project.manifest} would also declare:", err=True)
+        click.echo("\n".join(lines), err=True)
         return
     if text == before:
         click.echo(

@@ -7,7 +7,7 @@ manifest again. Nothing is written before every value is stored and read back (P
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from locum.errors import LocumError
 from locum.fix.stores import Stores
 from locum.refs.manifest import FILE_NAME, add_secret
 from locum.rewrite.batch import Batch, Left, Moved, NameFor, plan_all
+from locum.rewrite.naming import agreed
+from locum.rewrite.preview import masked_diff
 from locum.text.source import SourceText
 from locum.workspace.project import Project, read_manifest_text, write_manifest_text
 from locum.workspace.safe_write import replace_bytes
@@ -33,6 +35,8 @@ class FileToFix:
     project: Project
     source: SourceText
     findings: Sequence[Finding]
+    others: Sequence[Finding] = ()
+    """What else was found, and shall stay: only never shown."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,10 @@ class PlannedFile:
 
     file: FileToFix
     batch: Batch
+
+    def preview(self, name: str) -> Iterator[str]:
+        """Yield a diff for people that holds no value; `name` is how the file is called."""
+        yield from masked_diff(self.file.source, [*self.file.findings, *self.file.others], self.batch.text, name)
 
 
 @dataclass(slots=True)
@@ -55,7 +63,17 @@ class Outcome:
         return sorted({moved.plan.name for _, moved in self.moved})
 
 
-def plan_files(files: Iterable[FileToFix], name_for: NameFor) -> Iterator[PlannedFile]:
+def well_named(texts: Iterable[tuple[SourceText, Sequence[Finding]]]) -> list[list[Finding]]:
+    """Return each text's findings, with one name for one value: the one that most places give it."""
+    pairs = list(texts)
+    names = agreed((source.utf8[item.start : item.end], item) for source, findings in pairs for item in findings)
+    return [
+        [replace(item, secret_name=names[source.utf8[item.start : item.end]]) for item in findings]
+        for source, findings in pairs
+    ]
+
+
+def plan_files(files: Sequence[FileToFix], name_for: NameFor) -> Iterator[PlannedFile]:
     """Plan file after file."""
     for file in files:
         if file.path.name == FILE_NAME:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from locum.lsp.discreet import discreet, is_discreet
 from locum.lsp.projects import manifest_of, project_for
 from locum.refs.manifest import Manifest, SecretEntry, read_manifest
 from locum.refs.manifest_help import proposals
@@ -55,6 +56,7 @@ def references(snapshot: Snapshot, offset: int) -> list[Item]:
     return [
         Item(f"locum://{entry.name}", started.start(), end, f"locum://{entry.name}", "reference", told(entry))
         for entry in manifest.secrets.values()
+        if is_discreet(entry.name)
     ]
 
 
@@ -64,7 +66,9 @@ def of_manifest(snapshot: Snapshot, offset: int) -> list[Item]:
     if not entries and (project := project_for(snapshot.path)) is not None:
         entries = manifest_of(project).secrets  # no TOML at the moment: as it was before
     places = [item.place for item in written(snapshot.text) if item.role != "value"]
-    names = [str(place[1]) for place in places if len(place) >= 2 and place[0] == "secrets" and is_name(str(place[1]))]
+    names = [
+        str(place[1]) for place in places if len(place) >= 2 and place[0] == "secrets" and _can_be_shown(str(place[1]))
+    ]
     known = {name: told(entries[name]) if name in entries else "" for name in dict.fromkeys(names)}
     return [
         Item(item.label, item.start, item.end, item.new_text, item.kind, item.detail)
@@ -72,10 +76,14 @@ def of_manifest(snapshot: Snapshot, offset: int) -> list[Item]:
     ]
 
 
+def _can_be_shown(name: str) -> bool:
+    return is_name(name) and is_discreet(name)
+
+
 def told(entry: SecretEntry) -> str:
     """Say in one line what a secret is, and from where."""
     place = provider_of(entry.source).label
-    return f"{entry.description} ({place})" if entry.description else place
+    return f"{discreet(entry.description)} ({place})" if entry.description else place
 
 
 def _environments(manifest: Manifest, started: re.Match[str], text: str) -> Iterator[Item]:
@@ -104,7 +112,7 @@ def _natives(manifest: Manifest, started: re.Match[str], text: str) -> Iterator[
     known: dict[str, str] = {}
     for entry in manifest.secrets.values():
         for source in (entry.source, *entry.environments.values()):
-            if source.startswith(started["scheme"] + "://"):
+            if source.startswith(started["scheme"] + "://") and is_discreet(source) and is_discreet(entry.name):
                 known.setdefault(source, entry.name)
     for source, name in known.items():
         yield Item(source, started.start(), end, source, "reference", name)

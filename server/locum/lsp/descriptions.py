@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError
+from locum.lsp.discreet import HIDDEN, discreet, is_discreet
 from locum.lsp.projects import rule_of
 from locum.refs.manifest import SecretEntry
 from locum.refs.manifest_help import at, meaning_of
@@ -52,6 +53,8 @@ async def of_secret(ls: LocumServer, symbol: Symbol, reference: Reference | None
     entry = symbol.manifest.secrets.get(symbol.name)
     if entry is None:
         return UNDECLARED  # the name is not repeated: it may be a value in the wrong place
+    if not is_discreet(entry.name):
+        return HIDDEN
     lines = [f"**{entry.name}**"]
     if symbol.alias:
         lines.append(f"A task gives it as `{symbol.alias}`.")
@@ -66,16 +69,18 @@ async def of_secret(ls: LocumServer, symbol: Symbol, reference: Reference | None
     users = [task.name for task in symbol.manifest.tasks.values() if symbol.name in _names(task.secrets.values())]
     lines.append(f"Used by: {', '.join(map(plain, users))}" if users else "No task of `locum.toml` uses it.")
     lines.append(await _in_vault(ls, entry))
-    lines += [f"[Rotate it]({entry.docs})"] if PAGE.fullmatch(entry.docs) else []
+    lines += [f"[Rotate it]({entry.docs})"] if PAGE.fullmatch(entry.docs) and is_discreet(entry.docs) else []
     return "\n\n".join(line for line in lines if line)
 
 
 def of_task(symbol: Symbol) -> str:
     """Say what a task may have, and for how long."""
     task = symbol.manifest.tasks.get(symbol.name)
+    if not is_discreet(symbol.name):
+        return HIDDEN
     if task is None:
         return "A task that cannot be read as it is written."
-    used = ", ".join(f"`{variable}`" for variable in task.secrets) or "no secrets"
+    used = ", ".join(f"`{discreet(variable)}`" for variable in task.secrets) or "no secrets"
     told = f"Gets {used}, for at most {task.ttl // 60 or 1} min."
     return f"**Task {plain(task.name)}**\n\n{told}\n\nRun it: `locum run --task {task.name.replace('`', '')}`"
 
@@ -89,13 +94,13 @@ def of_key(text: str, offset: int) -> tuple[str, int, int] | None:
 
 def plain(text: str) -> str:
     """Show a manifest's words as words: no markup of theirs, no picture that an editor would fetch."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split())[:500])
+    return _MARKUP.sub(r"\\\1", discreet(" ".join(text.split())[:500]))
 
 
 def _place(source: str) -> str:
     if source == "local":
         return "your local vault"
-    return f"{provider_of(source).label}, `{source.replace('`', '')}`"
+    return f"{provider_of(source).label}, `{discreet(source).replace('`', '')}`"
 
 
 def _names(references: object) -> set[str]:

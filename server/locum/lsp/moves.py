@@ -20,7 +20,7 @@ from pygls.uris import from_fs_path
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError, NotAllowed
-from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, with_names
+from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named, with_names
 from locum.fix.stores import Stores
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
@@ -32,6 +32,7 @@ from locum.refs.reference import locum_reference
 from locum.rewrite.batch import Batch, plan_all
 from locum.rewrite.naming import choose_name
 from locum.rewrite.plan import Plan
+from locum.rewrite.preview import masked_diff
 from locum.secret import SecretBytes
 from locum.workspace.project import Project, read_manifest_text, write_manifest_text
 
@@ -48,7 +49,8 @@ SETTLE_SECONDS = 1.0
 """How long an edit may take to arrive from an editor that said it failed."""
 
 T = TypeVar("T")
-Confirm = Callable[["Moved"], Awaitable[bool]]
+Confirm = Callable[["Moved", list[str]], Awaitable[bool]]
+"""Is given what would be done, and the lines of a diff that holds no value."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ async def move_texts(
 ) -> Moved:  # fmt: skip
     """Move the findings of open documents, and those of files that nobody has open.
 
-    `confirmed` is awaited with what would be done, before anything is stored; false ends it there.
+    `confirmed` is awaited before anything is stored; false ends it there.
     """
     try:
         return await _Move(ls, texts, files).make(confirmed)
@@ -177,7 +179,7 @@ class _Move:
             batches = [item.batch for item in (*self._planned, *self._on_disk)]
             moved = Moved.of(batches)
             new_texts = {project: self._declared(project) for project in self._manifests}
-            if not moved.applied or (confirmed is not None and not await confirmed(moved)):
+            if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
                 moved.applied = False
                 return moved
             problem = await self._store_and_edit(stores, new_texts)
@@ -206,13 +208,27 @@ class _Move:
         stores = Stores(
             client, origin="editor", declared=elsewhere, names=self._ls.session.stored, agree=agree if asks else None
         )
-        for text, (path, project) in zip(self._texts, self._places, strict=True):
+        sources = [text.check.snapshot.source for text in self._texts] + [file.source for file in self._files]
+        groups: list[Sequence[Finding]] = [[found.finding for found in text.found] for text in self._texts]
+        groups += [file.findings for file in self._files]
+        named = well_named(zip(sources, groups, strict=True))
+        for file, findings in zip(self._files, named[len(self._texts) :], strict=True):
+            file.findings = findings
+        for text, findings, (path, project) in zip(self._texts, named, self._places, strict=False):
             snapshot = text.check.snapshot
-            findings = [found.finding for found in text.found]
             batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
             self._planned.append(_Planned(text.check, path, project, batch))
         self._on_disk += plan_files(self._files, stores.name_for)
         return stores
+
+    def _preview(self) -> list[str]:
+        lines: list[str] = []
+        for item in self._planned:
+            findings = [found.finding for found in item.check.found]
+            lines += masked_diff(item.check.snapshot.source, findings, item.batch.text, item.path)
+        for file in self._on_disk:
+            lines += file.preview(file.file.project.relative(file.file.path))
+        return lines
 
     async def _agree(self, best: str, name: str, stores: Stores) -> str:
         """Ask how a value shall be called whose best name stands for another one in the vault. Raises NotAllowed."""

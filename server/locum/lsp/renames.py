@@ -16,6 +16,7 @@ from lsprotocol import types
 
 from locum.errors import UsageProblem
 from locum.lsp.convert import to_edits
+from locum.lsp.discreet import is_discreet
 from locum.lsp.naming import declarations, is_renamable, manifest_text
 from locum.lsp.standing import forget_vault
 from locum.lsp.symbols import Symbol
@@ -56,6 +57,10 @@ def _check(symbol: Symbol, new: str) -> None:
     if not is_name(new):
         raise UsageProblem(
             "rename.name", "this cannot name a secret", "Use letters, digits and _ . -, not a digit first."
+        )
+    if not is_discreet(symbol.name):
+        raise UsageProblem(
+            "rename.secret", "what is named here looks like a secret", "Rename it by hand, then rotate it."
         )
     if new == symbol.name:
         raise UsageProblem("rename.same", f"{new} is its name already")

@@ -5,6 +5,7 @@ Looks at immutable snapshots, from any thread. Offsets are code points.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,7 @@ from locum.workspace.project import Project
 if TYPE_CHECKING:
     from locum.lsp.documents import Snapshot
 
+_WORD = re.compile(r"[A-Za-z0-9_]+")
 _KEPT = 16
 """Texts whose uses are remembered: the same ones are asked for again and again, until they change."""
 
@@ -38,7 +40,7 @@ class Symbol:
     project: Project
     manifest: Manifest
     alias: str = ""
-    """The variable that stands there, where a task gives the secret under another name than its own."""
+    """What stands there instead of the name: a variable under which a task gives it, or the native reference to its value."""
 
 
 def is_manifest(snapshot: Snapshot) -> bool:
@@ -59,6 +61,16 @@ def symbol_at(snapshot: Snapshot, offset: int) -> Symbol | None:
     manifest = manifest_of(project)
     others = aliases(manifest)
     here = reference_at(snapshot.source, offset)
+    if (
+        here is None
+        and not is_manifest(snapshot)
+        and _word_at(snapshot.source, offset) not in {*manifest.secrets, *others}
+    ):
+        return None  # nearly always: pointers rest on every word of a text
+    if here is not None and here.reference is not None and not here.reference.is_declared:
+        sources = ((name, {entry.source, *entry.environments.values()}) for name, entry in manifest.secrets.items())
+        name = next((name for name, places in sources if here.text in places), "")
+        return Symbol(name, "secret", here.start, here.end, project, manifest, here.text) if name else None
     for use in uses_of(snapshot):
         if use.start <= offset <= use.end or (here is not None and here.start <= use.start < here.end):
             if use.sort in {"declaration", "task", "reference"} or use.name in manifest.secrets:
@@ -70,6 +82,12 @@ def symbol_at(snapshot: Snapshot, offset: int) -> Symbol | None:
             if start <= offset <= end:
                 return Symbol(name, "task", start, end, project, manifest)
     return None
+
+
+def _word_at(source: SourceText, offset: int) -> str:
+    start, end = source.line_span(source.line_of(offset))
+    words = _WORD.finditer(source.text, max(start, offset - 200), min(end, offset + 200))
+    return next((word[0] for word in words if word.start() <= offset <= word.end()), "")
 
 
 def reference_at(source: SourceText, offset: int) -> Occurrence | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOUD: tuple[Severity, ...] = ("error", "warning")
 """What fails a scan. The rest (tests, examples, guesses) is moved one by one, by who looked at it."""
-_MOVE, _CANCEL = "Move them", "Cancel"
+_MOVE, _SHOW, _CANCEL = "Move them", "Show every line first", "Cancel"
 
 
 async def move_workspace(ls: LocumServer) -> Moved:
@@ -51,26 +51,41 @@ async def move_workspace(ls: LocumServer) -> Moved:
     if not texts and not files:
         return Moved(left=["There is no secret in plain text in this workspace."])
 
-    async def confirmed(moved: Moved) -> bool:
-        return await _ask(ls, moved, len(texts) + len(files))
+    async def confirmed(moved: Moved, preview: list[str]) -> bool:
+        return await _ask(ls, moved, preview, len(texts) + len(files))
 
     return await move_texts(ls, texts, files, confirmed=confirmed)
 
 
-async def _ask(ls: LocumServer, moved: Moved, files: int) -> bool:
+async def _ask(ls: LocumServer, moved: Moved, preview: list[str], files: int) -> bool:
     """Show what would be done: one question for all. A client that cannot ask was asked by who sent the command."""
-    if not ls.session.client.answers_messages:
+    client = ls.session.client
+    if not client.answers_messages:
         return True
     shown = ", ".join(moved.names[:8]) + (f" and {len(moved.names) - 8} more" if len(moved.names) > 8 else "")
     stay = f" {len(moved.left)} must stay." if moved.left else ""
-    params = types.ShowMessageRequestParams(
-        types.MessageType.Warning,
-        f"Locum: move {moved.count} secrets in {files} files to your vault? {shown}.{stay}"
-        " Files that are not open are written at once; 'locum fix --dry-run' shows every line.",
-        [types.MessageActionItem(_MOVE), types.MessageActionItem(_CANCEL)],
-    )
-    answer = await ls.window_show_message_request_async(params)
-    return answer is not None and answer.title == _MOVE
+    text = f"Locum: move {moved.count} secrets in {files} files to your vault? {shown}.{stay} Closed files are written at once."
+    choices = [_MOVE, *([_SHOW] if client.shows_documents else []), _CANCEL]
+    while True:
+        params = types.ShowMessageRequestParams(
+            types.MessageType.Warning, text, [types.MessageActionItem(choice) for choice in choices]
+        )
+        answer = await ls.window_show_message_request_async(params)
+        if answer is None or answer.title != _SHOW or _SHOW not in choices:
+            return answer is not None and answer.title == _MOVE
+        choices.remove(_SHOW)
+        await _show(ls, preview)
+
+
+async def _show(ls: LocumServer, preview: list[str]) -> None:
+    """Open the preview in the editor: a file of our own, since not every editor can show a text that is none."""
+    from locum.paths import private_dir, user_paths
+
+    path = private_dir(user_paths().state) / "preview.diff"
+    path.write_text("\n".join(preview) + "\n", encoding="utf-8")
+    uri = from_fs_path(str(path))
+    if uri is not None:
+        await ls.window_show_document_async(types.ShowDocumentParams(uri, take_focus=False))
 
 
 def _files(opened: set[str], stop: threading.Event, step: Callable[[], None]) -> Iterator[FileToFix]:
@@ -85,5 +100,7 @@ def _files(opened: set[str], stop: threading.Event, step: Callable[[], None]) ->
             continue  # a broken manifest says so itself
         if isinstance(report, FileReport):
             found = [finding for finding in report.findings if finding.severity in _LOUD]
+            others = [finding for finding in report.findings if finding.severity not in _LOUD]
+            others += [silenced.finding for silenced in report.suppressed]
             if found:
-                yield FileToFix(path, project_of(path.parent), report.source, found)
+                yield FileToFix(path, project_of(path.parent), report.source, found, others)

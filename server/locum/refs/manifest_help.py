@@ -64,7 +64,7 @@ def proposals(text: str, offset: int, names: Mapping[str, str]) -> list[Proposal
     line = text.rfind("\n", 0, offset) + 1
     before = text[line:offset]
     if _STARTED_HEADER.match(before) and _open_value(text, line) is None:
-        return list(_tables(text, line, offset))
+        return list(_tables(text, line, offset, names))
     value = _open_value(text, offset)
     if value is not None:
         return list(_values(text, offset, *value, names))
@@ -73,7 +73,7 @@ def proposals(text: str, offset: int, names: Mapping[str, str]) -> list[Proposal
         return []
     table = _table_at(text, line)
     if not table:
-        return list(_tables(text, line, offset))
+        return list(_tables(text, line, offset, names))
     start, end = line + started.start(1), _end_of_word(text, offset)
     level = len(table)
     there = {item.place[level] for item in written(text) if item.place[:level] == table and len(item.place) > level}
@@ -125,7 +125,7 @@ def _last(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
 # -- what can be there -----------------------------------------------------------------------------------------
 
 
-def _tables(text: str, line: int, offset: int) -> Iterator[Proposal]:
+def _tables(text: str, line: int, offset: int, names: Iterable[str]) -> Iterator[Proposal]:
     """Propose headers, for the whole line's header."""
     header = _HEADER.match(text, line)
     end = max(offset, header.end() if header is not None else _end_of_word(text, offset))
@@ -142,12 +142,10 @@ def _tables(text: str, line: int, offset: int) -> Iterator[Proposal]:
     for label, new, node in shown:
         if not (new.startswith("[") and new.endswith("]") and not new.startswith("[[") and (new.strip("[]"),) in known):
             yield Proposal(label, start, end, new, "table", str(node.get("description", "")))
-    for place in sorted({place for place in known if len(place) == 2 and place[0] == "secrets"}, key=str):
-        if (*place, "env") not in known:
-            name = str(place[1])
-            shown_name = f'"{name}"' if "." in name else name
-            new = f"[secrets.{shown_name}.env]"
-            yield Proposal(new, start, end, new, "table", meaning_of((*place, "env")))
+    for name in names:
+        if ("secrets", name, "env") not in known:
+            new = f'[secrets."{name}".env]' if "." in name else f"[secrets.{name}.env]"
+            yield Proposal(new, start, end, new, "table", meaning_of(("secrets", name, "env")))
 
 
 def _values(text: str, offset: int, place: Place, listed: bool, names: Mapping[str, str]) -> Iterator[Proposal]:

@@ -1,8 +1,8 @@
 """Which secrets a project says that it needs, in the files where projects say so: text in, names out. No value is read.
 
 `.env.example` and its kin; `.env.schema` (varlock: `@sensitive`, `@docs` in comments); `secrets` of a dev container
-(containers.dev, "Secrets"); `${NAME}` in Compose files. Names that do not speak of a secret are left out, but where the
-file itself says that it is one.
+(containers.dev, "Secrets"); in Compose files `${NAME}`, variables that are handed on, and secrets that a variable holds.
+Names that do not speak of a secret are left out, but where the file itself says that it is one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,22 @@ from typing import Any, cast
 _SECRET = re.compile(
     r"(?:^|_)(?:(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE|SECRET|SIGNING|ENCRYPTION|MASTER|SERVICE|LICENSE|DEPLOY)_?KEY|APIKEY|SECRETS?|TOKEN|PAT"
     r"|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|CREDENTIALS?|DSN|DATABASE_URL|DB_URL|REDIS_URL|MONGO(?:DB)?_UR[IL]|CONNECTION_STRING|WEBHOOK_URL"
-    r"|SALT|PEPPER|KEY_BASE|COOKIE_KEY|JWT)(?:_|$)"
+    r"|SALT|PEPPER|KEY_BASE|COOKIE_KEY|JWT)(?:_|$)|(?:^|_)KEY$"
 )
 _NOT = re.compile(
-    r"(?:^|_)(?:PUBLIC|PUBLISHABLE|MAX|MIN|TTL|EXPIRY|EXPIRES|EXPIRATION|PATH|FILE|DIR|NAME|ID|TYPE|LENGTH|HEADER|ENABLED|ISSUER|AUDIENCE)(?:_|$)"
+    r"(?:^|_)(?:PUBLIC|PUBLISHABLE|MAX|MIN|TTL|EXPIRY|EXPIRES|EXPIRATION|PATH|FILE|DIR|NAME|ID|TYPE|LENGTH|HEADER|ENABLED|ISSUER|AUDIENCE|PRIMARY|FOREIGN|CACHE|SORT"
+    r"|PARTITION|SITE)(?:_|$)"
 )
 _ENTRY = re.compile(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]{1,99})\s*=")
 _COMMENT = re.compile(r"\s*#\s?(.*)")
 _DOCS = re.compile(r"https?://[^\s\"'<>)]+")
 _EXPANSION = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]{1,99})(?:[:?+-][^}]*)?\}")
+_HANDED_ON = re.compile(
+    r"^[ \t]+(?:-[ \t]*[\"']?([A-Z][A-Z0-9_]{1,99})[\"']?|([A-Z][A-Z0-9_]{1,99}):)[ \t]*(?:\#.*)?$", re.MULTILINE
+)
+"""A variable without a value in `environment`: Compose takes it from where it is started (its reference, "environment")."""
+_FROM_VARIABLE = re.compile(r"^[ \t]+environment:[ \t]*[\"']?([A-Z][A-Z0-9_]{1,99})[\"']?[ \t]*$", re.MULTILINE)
+"""A secret of Compose that a variable holds (its reference, top-level "secrets")."""
 _LINE_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 _LONGEST = 120
@@ -107,7 +114,10 @@ def _dev_container(text: str) -> list[Need]:
 
 
 def _compose(text: str) -> list[Need]:
-    names = dict.fromkeys(match[1] for match in _EXPANSION.finditer(text) if speaks_of_secret(match[1]))
+    read = [match[1] for match in _EXPANSION.finditer(text)]
+    read += [match[1] or match[2] for match in _HANDED_ON.finditer(text)]
+    names = dict.fromkeys(filter(speaks_of_secret, read))
+    names |= dict.fromkeys(match[1] for match in _FROM_VARIABLE.finditer(text))
     return [Need(name) for name in names]
 
 

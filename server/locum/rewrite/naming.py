@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from locum.detect.finding import Finding
@@ -38,6 +39,17 @@ def choose_name(finding: Finding, taken: Collection[str]) -> str:
     while name in used:
         name, number = f"{base}_{number}", number + 1
     return name
+
+
+def agreed(found: Iterable[tuple[bytes, Finding]]) -> dict[bytes, str]:
+    """Return the best name for each value, given as spelt: what most places would call it, of those the first.
+
+    A key like `API_TOKEN` in one file says less than what three others say of the same value.
+    """
+    votes: dict[bytes, Counter[str]] = {}
+    for value, finding in found:
+        votes.setdefault(value, Counter())[finding.secret_name] += 1
+    return {value: names.most_common(1)[0][0] for value, names in votes.items()}
 
 
 class Names:

@@ -69,10 +69,10 @@ class Target:
         `encodes`: whether the program escapes the value for the URL around it.
         """
         note = f"Run it under 'locum run --secret {self.name} -- …', which sets the variable."
-        if self.covers(start, end):
-            return note
         if encodes:
             return f"The value is stored as it is; the program escapes it for the URL. {note}"
+        if self.covers(start, end):
+            return note
         if "://" in self.text[start : self.start] and "%" in self.raw:
             return f"The value is stored percent-encoded, as the URL around it needs it. {note}"
         if self.url_part(start, end):

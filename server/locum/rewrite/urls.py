@@ -11,6 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 UNRESERVED = "-._~"
 """What needs no escape anywhere, besides letters and digits."""
+_BEFORE, _AFTER = 2000, 500
+"""How far, in characters, a look around goes."""
 _FIELD = re.compile(r"[$#]?\{[^{}]*\}|\\\([^()]*\)|\$\w+")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<user>[^\s/?#@:]*:)?\Z")
 _NAME_ENDS = re.compile(r"(?::[^\s/?#@]*)?@")
@@ -50,7 +52,7 @@ class Part:
 
 def part_of_url(before: str, after: str) -> Part | None:
     """Say which part of a URL stands between two texts of one string; expressions in them count as one word."""
-    before, after = _FIELD.sub("x", before), _FIELD.sub("x", after)
+    before, after = _FIELD.sub("x", before[-_BEFORE:]), _FIELD.sub("x", after[:_AFTER])
     userinfo = _USERINFO.search(before)
     if userinfo is not None:
         ends = after.startswith("@") if userinfo["user"] else _NAME_ENDS.match(after)

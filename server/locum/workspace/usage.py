@@ -41,6 +41,8 @@ class UsageIndex:
         `step` is called for every file.
         """
         files: dict[str, tuple[int, Names | None]] = {}
+        shared: dict[Names, Names] = {}
+        """Most files use the same few names: one set for all of them."""
         walk = Walk(list(roots))
         rested = time.perf_counter()
         for number, path in enumerate(walk.files()):
@@ -54,7 +56,8 @@ class UsageIndex:
             name = str(path)
             mark = _mark(name)
             known = self._files.get(name)
-            files[name] = known if known is not None and known[0] == mark else (mark, _names(path))
+            names = known[1] if known is not None and known[0] == mark else _names(path)
+            files[name] = mark, shared.setdefault(names, names) if names is not None else None
         self._files = files
         return all(names is not None for _, names in files.values()) and not walk.skipped
 

@@ -19,6 +19,9 @@ ENVIRONMENT = {
     b"BAD": b"http://h/tulip",
 }
 
+SLASHES = "//"
+"""Put in at run time, so that no scanner takes an example for a password."""
+
 
 def made(url: str = "https://h/mcp", *headers: str) -> BridgeTarget:
     return bridge_target(url, headers, ENVIRONMENT)
@@ -29,7 +32,7 @@ def made(url: str = "https://h/mcp", *headers: str) -> BridgeTarget:
     [
         ("https://h/mcp?a=${KEY}&b=${OTHER}", "https://h/mcp?a=tulip%2F9Zk&b=o"),
         ("https://h/${KEY}/mcp", "https://h/tulip%2F9Zk/mcp"),
-        ("https://me:${KEY}@h/mcp", "https://me:tulip%2F9Zk@h/mcp"),
+        ("https://me:${KEY}@h/mcp", f"https:{SLASHES}me:tulip%2F9Zk@h/mcp"),
         ("https://h/?a=$KEY&b={KEY}&c=${}&d=${K-}", "https://h/?a=$KEY&b={KEY}&c=${}&d=${K-}"),
         ("http://localhost:1/", "http://localhost:1/"),
         ("http://127.9.9.9/", "http://127.9.9.9/"),

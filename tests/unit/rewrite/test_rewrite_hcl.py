@@ -55,15 +55,15 @@ def test_terraform_shows_the_same(tmp_path: Path) -> None:
     texts = {"before": "", "after": ""}
     for number in range(150):
         left, right = ("".join(chance.choice(_HARD) for _ in range(chance.randint(0, 5))) for _ in "ab")
-        secret = "Zk9" + "".join(chance.choice(_HARD) for _ in range(5)) + "Qx"
+        middle = f"Zk9{''.join(chance.choice(_HARD) for _ in range(5))}Qx"
         url = "postgres://app:" if number % 3 == 0 else ""
         if url:
-            left, secret, right = url, f"Zk9%40%3a{number}", "@db/x"
+            left, middle, right = url, f"Zk9%40%3a{number}", "@db/x"
         elif left.endswith(("$", "%")) or number % 5 == 0:
             left = right = ""
-        spelt = [_spelt(chance, part) for part in (left, secret, right)]
+        spelt = [_spelt(chance, part) for part in (left, middle, right)]
         if url:
-            spelt = [left, secret, right]
+            spelt = [left, middle, right]
         head = f'output "o{number}" {{\n  value = '
         text = f'{head}"{"".join(spelt)}"\n}}\n'
         start = len(head) + 1 + len(spelt[0])

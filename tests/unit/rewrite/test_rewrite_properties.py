@@ -322,3 +322,15 @@ def test_names(wanted: str, taken: list[str], expected: str):
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A.B", "A B", "A" * 200])
 def test_a_name_that_is_no_variable_is_refused(name: str):
     assert isinstance(plan_for('k = "tulip-9Zk"', 5, 14, path="a.py", name=name), Refusal)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [("a.rb", 'x = "#{\n'), ("a.kt", 'x = "${\n'), ("a.tf", 'a = "${\n'), ("a.tf", "a = <<X\n"), ("a.rb", "x = <<~ABC\n"),
+     ("Dockerfile", "RUN cat <<X\n"), ("a.js", 'x = "https://a?b=https://a?b=\n'), ("a.py", 'x = f"{\n')],
+)  # fmt: skip
+def test_broken_texts_are_read_in_little_time(path: str, line: str):
+    head = line * (20_000 // len(line))
+    text = f'{head}k = "tulip-9Zk"\n'
+    assert isinstance(plan_for(text, len(head) + 5, len(head) + 14, path=path), Plan | Refusal)

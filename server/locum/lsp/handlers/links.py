@@ -60,6 +60,7 @@ async def listed(ls: LocumServer, params: types.DocumentSymbolParams) -> list[ty
 
 def _links(snapshot: Snapshot) -> Iterator[tuple[int, int, str, str]]:
     from locum.lsp.descriptions import PAGE
+    from locum.lsp.discreet import is_discreet
     from locum.lsp.projects import manifest_of, project_for
     from locum.lsp.symbols import is_manifest
     from locum.refs.manifest import Manifest
@@ -79,11 +80,11 @@ def _links(snapshot: Snapshot) -> Iterator[tuple[int, int, str, str]]:
         entry = secrets.get(item.reference.name) if item.reference.is_declared else None
         own = entry.docs if entry is not None else pages.get(item.text, "")
         page = own if PAGE.fullmatch(own) else "" if item.reference.is_declared else provider_of(item.text).page
-        if page:
+        if page and is_discreet(page):
             tooltip = "Where it is made and rotated" if page == own else f"How {provider_of(item.text).label} writes it"
             yield item.start, item.end, page, tooltip
     for item in written(snapshot.text) if is_manifest(snapshot) else ():
         if item.role == "value" and item.place[:1] == ("secrets",) and item.place[2:] == ("docs",):
             words = words_at(snapshot.text, item)
-            if PAGE.fullmatch(words):
+            if PAGE.fullmatch(words) and is_discreet(words):
                 yield item.start + 1, item.end - 1, words, "Where it is made and rotated"

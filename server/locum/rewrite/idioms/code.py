@@ -228,6 +228,8 @@ class _Literal:
         if re.search(r"\b\w+!\s*[(\[{][^;]*$", self.before):
             raise NoSafeEdit("the secret is a part of a string inside of a macro: put the string into a variable first")
         opening, closing = ("&*Box::leak(format!(", ").into_boxed_str())") if self._outlives() else ("&*format!(", ")")
+        if re.match(r"\s*[.?]", self.after):  # a method of the text is one of the String, too
+            opening = "format!("
         edits = [Edit(token.start, token.start, opening), Edit(target.start, target.end, "{}")]
         edits.append(Edit(token.end, token.end, f", {expression}{closing}"))
         for offset in range(token.body, token.close):

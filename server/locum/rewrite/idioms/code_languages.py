@@ -129,7 +129,7 @@ class Language:
 
 
 _C_CHAR = Quote(r"'", "'")
-_USED_IN_ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\))*\bNAME\b"
+_USED_IN_ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\)){0,400}\bNAME\b"
 _ANNOTATION = r"@[\w.:]+\s*\((?:[^()]|\([^()]*\))*$"
 _FORMATTED = Never(
     "it is a format, in which a sign of the value would count: pass the secret as an argument",
@@ -317,7 +317,7 @@ LANGUAGES: dict[str, Language] = {
             Constant(
                 r"\bconst\s+string\s+(?P<name>\w+)\s*=[^;]*$",
                 (
-                    r"(?:^|[\n{};\]])\s*\[[\w.:\s]+\((?:[^()]|\([^()]*\))*\bNAME\b",
+                    r"(?:^|[\n{};\]])\s*\[[\w.:\s]{1,200}\((?:[^()]|\([^()]*\)){0,400}\bNAME\b",
                     r"\bcase\s+(?:\w+\.)*NAME\b",
                     r"\b(?:is|or)\s+(?:not\s+)?(?:\w+\.)*NAME\b",
                     r"\bconst\s+string\s+\w+\s*=[^;]*\bNAME\b",

@@ -14,7 +14,7 @@ from locum.rewrite.idioms.code_languages import LANGUAGES, Quote
 
 _PAIRS = {"{": "}", "(": ")", "[": "]"}
 _OPENS = {close: opening for opening, close in _PAIRS.items()}
-_DEEPEST = 8
+_DEEPEST, _MAX_MISSES = 8, 8
 _LINE_END = re.compile(r"[\r\n]|$")
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
 
@@ -66,6 +66,9 @@ class Lexer:
         self.tokens: list[Token] = []
         self._here: tuple[int, int] | None = None
         """Where the line of a here-document's mark ends, and where reading goes on behind its content."""
+        self._open: set[str] = set()
+        """Words of here-documents that nothing ends from here on."""
+        self._misses = 0
         self._code(0, "", 0)
 
     def _code(self, at: int, stop: str, depth: int) -> int:
@@ -113,9 +116,12 @@ class Lexer:
                 self.tokens.append(token)
                 return at
             if quote.field and re.fullmatch(quote.field, found):
-                if depth == _DEEPEST:
-                    return at
+                if depth == _DEEPEST or self._misses >= _MAX_MISSES:
+                    continue
                 end = self._code(at, _PAIRS[found[-1]], depth + 1)
+                if end == len(text):  # each miss is read to the text's end, so a broken text gets only so many
+                    self._misses += 1
+                    return start
                 token.fields.append((match.start(), end + 1))
                 at = end + 1
             elif found[0] in "\r\n" and not quote.lines:
@@ -127,8 +133,11 @@ class Lexer:
         text = self._text
         line = text.find("\n", at) + 1 or len(text)
         start = self._here[1] if self._here is not None and self._here[0] == line else line
-        closing = re.compile(quote.here.format(re.escape(word)), re.MULTILINE).search(text, start)
+        closing = None
+        if word not in self._open:
+            closing = re.compile(quote.here.format(re.escape(word)), re.MULTILINE).search(text, start)
         if closing is None:
+            self._open.add(word)
             return
         token = Token(quote, start, start, closing.start(), closing.start())
         self._here = None

@@ -22,7 +22,7 @@ _UNIT = re.compile(r"\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|\$\$\{|%%\{|.", re.
 _HERE_UNIT = re.compile(r"\$\$\{|%%\{|.", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _PAIRS = {"{": "}", "(": ")", "[": "]"}
-_DEEPEST = 40
+_DEEPEST, _MAX_MISSES = 40, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,9 @@ class Reader:
         self.places: list[Place] = []
         self.file = Block((), 0, 0)
         self.blocks: list[Block] = []
+        self._open: set[str] = set()
+        """Marks of here-documents that nothing ends from here on."""
+        self._deepest, self._misses = _DEEPEST, 0
         self._block = self.file
         self._current: Attribute | None = None
         self._inside = ""
@@ -160,8 +163,11 @@ class Reader:
         text, start = self._text, match.end()
         fields: list[tuple[int, int]] = []
         if match["here"]:
-            ends = re.compile(rf"^[ \t]*{re.escape(match['mark'])}[ \t]*(?=\r?$)", re.MULTILINE).search(text, start)
+            ends = None
+            if match["mark"] not in self._open:
+                ends = re.compile(rf"^[ \t]*{re.escape(match['mark'])}[ \t]*(?=\r?$)", re.MULTILINE).search(text, start)
             if ends is None:
+                self._open.add(match["mark"])
                 return None
             at = start
             while (piece := _PIECE.search(text, at, ends.start())) is not None:
@@ -189,19 +195,30 @@ class Reader:
     def _field(self, start: int, at: int, depth: int, fields: list[tuple[int, int]]) -> int:
         """Read `${…}` up to its brace; return what stands behind it."""
         level = 0
-        while depth < _DEEPEST and (match := _CODE.match(self._text, at)) is not None:
+        while depth < self._deepest and (match := _CODE.match(self._text, at)) is not None:
             at = match.end()
             if match["quote"] or match["here"]:
                 string = self._string(match, depth + 1)
-                at = string.end if string else at
+                if string is None:
+                    self._miss()
+                    break
+                at = string.end
             elif match.group() == "{":
                 level += 1
             elif match.group() == "}":
                 level -= 1
                 if level < 0:
                     break
+        else:
+            self._miss()
         fields.append((start, at))
         return at
+
+    def _miss(self) -> None:
+        """Count a field that does not end. Each was read to the text's end: soon, fields are taken for text."""
+        self._misses += 1
+        if self._misses >= _MAX_MISSES:
+            self._deepest = 0
 
     def decoded(self, string: String, start: int, end: int) -> str:
         """Return what `[start, end)` of a string means. Raises NoSafeEdit where an edge is none, or for a field in it."""

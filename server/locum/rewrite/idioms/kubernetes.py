@@ -24,9 +24,12 @@ def yaml_data(text: str) -> Iterator[tuple[int, int]]:
         return
     lines = list(_LINE.finditer(text))
     number = {line.start(): at for at, line in enumerate(lines)}
+    done: dict[int, int] = {}
     for match in _KIND.finditer(text):
         here = number[match.start()]
         depth = len(match["lead"])
+        if here < done.get(depth, 0):
+            continue  # another kind in the same mapping
         first = here
         while first and not lines[first]["item"] and _inside(lines[first - 1], depth):
             first -= 1
@@ -35,6 +38,7 @@ def yaml_data(text: str) -> Iterator[tuple[int, int]]:
         last = here + 1
         while last < len(lines) and _inside(lines[last], depth):
             last += 1
+        done[depth] = last
         yield from _below_data(lines[first:last], depth)
 
 

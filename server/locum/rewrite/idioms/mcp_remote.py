@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from locum.rewrite.idioms.mcp_server import HEADERS, LAUNCHER, Server, is_bridge
-from locum.rewrite.idioms.settings_text import JSON, Member, Place, Value, space_before, split_string
+from locum.rewrite.idioms.settings_text import Member, Place, Value, space_before, split_string
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -47,9 +47,7 @@ def bridge(target: Target, server: Server, way: Place, leaf: Value) -> Plan:
         if way[0] not in {*HEADERS, _BEARER, _BEARER_NAME, _NAMED_HEADERS}:
             raise NoSafeEdit("this part of an MCP server's definition cannot hold a reference")
         value = _parts(target, server, leaf)[1].encode("utf-8", "surrogatepass")
-    words = [*_RUN, "--secret", target.name, "--", LAUNCHER, "bridge", address]
-    edits = _as_json(server, words, headers) if server.syntax is JSON else _as_toml(server, words, headers, named)
-    edits += _local(server)
+    edits = [*_as_command(target, server, address, headers, named), *_local(server)]
     return target.plan(edits, value, f"${{{target.name}}}", _note(target, server, headers))
 
 
@@ -80,7 +78,9 @@ def _headers(target: Target, server: Server, leaf: Value) -> tuple[list[tuple[st
     """Return all headers as the bridge is told them, and the variables of the client's environment that they name."""
     found: list[tuple[str, str]] = []
     named: list[str] = []
-    for member in server.value.members:
+    for member in sorted(server.value.members, key=lambda member: member.name not in HEADERS):
+        if member.name in HEADERS and member.value.kind != "object":
+            raise NoSafeEdit(f"{str(member.name)!r} of this MCP server is no object")
         if member.name in HEADERS or member.name == _NAMED_HEADERS:
             for header in member.value.members:
                 takes_name = member.name == _NAMED_HEADERS and header.value != leaf
@@ -115,51 +115,100 @@ def _refuse_variables(text: str) -> None:
     if _VARIABLES.search(text):
         raise NoSafeEdit(
             "this remote MCP server takes another value from a variable, which would become an argument that every "
-            "process can see: move the secret into that variable by hand"
+            "process can see: let the client take this one from a variable too"
         )
 
 
-def _as_json(server: Server, words: list[str], headers: list[tuple[str, str]]) -> list[Edit]:
-    """Turn `headers` into the list of arguments, in place, so that layout and comments stay."""
-    syntax, text, client = server.syntax, server.text, server.client
-    url, held = server.url, server.value.get(*HEADERS)
+def _as_command(
+    target: Target, server: Server, address: str, headers: list[tuple[str, str]], named: list[str]
+) -> list[Edit]:
+    """Turn URL and headers into a command line, in place: comments stay, and no text is moved that need not be.
+
+    What is moved may hold another secret: then that one has to go first.
+    """
+    syntax, text, url, held = server.syntax, server.text, server.url, server.value.get(*HEADERS)
     assert url is not None
-    key = "command" if client.lists_command else "args"
-    words = [LAUNCHER, *words] if client.lists_command else words
-    if held is None:
-        pairs = [] if client.lists_command else [("command", syntax.quote(LAUNCHER))]
-        return [syntax.replace(text, url, [*pairs, (key, syntax.items(words))])]
-    if held.value.kind != "object":
-        raise NoSafeEdit("'headers' of this MCP server is no object")
-    edits = (
-        syntax.drop(text, server.value, url)
-        if client.lists_command
-        else [syntax.replace(text, url, [("command", syntax.quote(LAUNCHER))])]
+    command = [] if server.client.lists_command else [("command", syntax.quote(LAUNCHER))]
+    words = [LAUNCHER, *_RUN] if server.client.lists_command else [*_RUN]
+    words += ["--secret", target.name, "--", LAUNCHER, "bridge"]
+    listed = "command" if server.client.lists_command else "args"
+    here = [str(member.name) for member in held.value.members] if held else []
+    spare = [word for name, value in headers[len(here) :] for word in ("--header", f"{name}: {value}")]
+    variables = [("env_vars", syntax.items(named))] if named else []  # Codex hands on few of its own variables
+    edits = [
+        edit
+        for member in server.value.members
+        if member.name in {_BEARER, _BEARER_NAME, _NAMED_HEADERS}
+        for edit in syntax.drop(text, server.value, member)
+    ]
+    if held is None or not here:
+        spelt = f"[{', '.join(map(syntax.quote, [*words, address, *spare]))}]"
+        edits += _around(target, server, syntax.replace(text, url, [*command, (listed, spelt), *variables]), address)
+        return edits + (syntax.drop(text, server.value, held) if held is not None else [])
+    if not (syntax.is_inline(text, held.value) or _follows(server, held)):
+        moved = [word for name, value in headers[: len(here)] for word in ("--header", f"{name}: {value}")]
+        edits.append(
+            syntax.replace(text, url, [*command, (listed, syntax.items([*words, address, *moved, *spare])), *variables])
+        )
+        return edits + syntax.drop(text, server.value, held)
+    edits += syntax.replace_or_drop(text, server.value, url, [*command, *variables])
+    return edits + _in_place(target, server, held, syntax.pair(listed, "["), [*words, address, *spare], headers)
+
+
+def _around(target: Target, server: Server, edit: Edit, address: str) -> list[Edit]:
+    """Split an edit of the URL's member so that the URL stays where it is: there may be another secret in it."""
+    url, spelt = server.url, server.syntax.quote(address)
+    if url is None or edit.new_text.count(spelt) != 1 or not re.match(r'"(?!"")', server.text[url.value.start :][:3]):
+        return [edit]
+    before, after = edit.new_text.split(spelt)
+    edits = [Edit(edit.start, url.value.start, before), Edit(url.value.end, url.value.end, after)]
+    if url.value.holds(target.start, target.end):
+        edits.append(Edit(target.start, target.end, f"${{{target.name}}}"))
+    return edits
+
+
+def _follows(server: Server, held: Member) -> bool:
+    """Say whether the table of headers comes right behind the server's own: then its lines can be a list in that one."""
+    between = server.text[server.value.end : held.value.start]
+    return (
+        server.text.startswith("[", server.value.start)
+        and server.value.end <= held.value.start
+        and server.text.startswith("[", held.value.start)
+        and not re.search(r"^[ \t]*\[", between, re.MULTILINE)
     )
-    first = held.value.members[0].key[0] if headers else held.value.end
-    gap = space_before(text, first) if "\n" in space_before(text, first) or "\r" in space_before(text, first) else ""
-    spelt = f"{syntax.quote(key)}: [{gap}{', '.join(map(syntax.quote, words))}{',' if headers else ''}"
-    if headers and not text[held.value.start + 1].isspace():
+
+
+def _in_place(
+    target: Target, server: Server, held: Member, opening: str, words: list[str], headers: list[tuple[str, str]]
+) -> list[Edit]:
+    """Turn an object of headers into a list of arguments that begins with `words`."""
+    syntax, text, members = server.syntax, server.text, held.value.members
+    is_inline = syntax.is_inline(text, held.value)
+    space = space_before(text, members[0].key[0])
+    gap = space if "\n" in space or "\r" in space else ""
+    spelt = f"{opening}{gap if is_inline else ''}{', '.join(map(syntax.quote, words))},"
+    if is_inline and not text[held.value.start + 1].isspace():
         spelt += " "
-    edits.append(Edit(held.key[0], held.value.start + 1, spelt))
-    for member, (name, value) in zip(held.value.members, headers, strict=True):
-        edits.append(Edit(*member.span, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: {value}')}"))
-    edits.append(Edit(held.value.end - 1, held.value.end, "]"))
-    return edits
-
-
-def _as_toml(server: Server, words: list[str], headers: list[tuple[str, str]], named: list[str]) -> list[Edit]:
-    syntax, text, url = server.syntax, server.text, server.url
-    assert url is not None
-    words = words + [word for name, value in headers for word in ("--header", f"{name}: {value}")]
-    pairs = [("command", syntax.quote(LAUNCHER)), ("args", syntax.items(words))]
-    if named:  # Codex hands a server only a few variables of its own environment
-        pairs.append(("env_vars", syntax.items(named)))
-    edits = [syntax.replace(text, url, pairs)]
-    for member in server.value.members:
-        if member.name in {*HEADERS, _BEARER, _BEARER_NAME, _NAMED_HEADERS}:
-            edits += syntax.drop(text, server.value, member)
-    return edits
+    start = held.key[0] if is_inline else held.value.start
+    edits = [Edit(start, held.value.start + 1 if is_inline else held.value.end, spelt)]
+    for member, (name, value) in zip(members, headers, strict=False):
+        first, last = member.value.start, member.value.end
+        if text[first] == '"' and not text.startswith('"""', first):
+            edits.append(
+                Edit(member.key[0], first + 1, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: ')[:-1]}")
+            )
+            if first < target.start < last:
+                edits.append(Edit(target.start, target.end, f"${{{target.name}}}"))
+        else:
+            edits.append(Edit(member.key[0], last, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: {value}')}"))
+        if not is_inline:
+            newline = "\r\n" if "\r\n" in text else "\n"
+            edits.append(Edit(last, last, "," if member is not members[-1] else f",{newline}]"))
+    if not is_inline:
+        return edits
+    before = space_before(text, held.value.end - 1)
+    close = held.value.end - 1 - (0 if "\n" in before or "\r" in before else len(before))
+    return [*edits, Edit(close, held.value.end, "]")]
 
 
 def _local(server: Server) -> list[Edit]:

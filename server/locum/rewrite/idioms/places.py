@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -42,7 +43,7 @@ def _below(text: str, nodes: Sequence[Node], keys: Sequence[str | int]) -> Itera
 
 
 def _yaml(text: str) -> Iterator[Place]:
-    encoded = list(yaml_data(text))
+    encoded = sorted(yaml_data(text))
     last: yaml_scanner.Piece | None = None
     for piece in yaml_scanner.pieces(text):
         if piece.kind == "comment":
@@ -52,7 +53,7 @@ def _yaml(text: str) -> Iterator[Place]:
         style = "yaml-flow" if piece.kind == "plain" and piece.flow else f"yaml-{piece.kind}"
         if last is not None and yaml_scanner.goes_on(text, last):
             style = "yaml-lines"
-        elif any(start <= piece.start < end for start, end in encoded):
+        elif (at := bisect_right(encoded, (piece.start, len(text)))) and piece.start < encoded[at - 1][1]:
             style = BASE64 + style
         if not piece.is_key:
             yield Place(style, piece.start + margin, piece.end - margin, "", (piece.start, piece.end))

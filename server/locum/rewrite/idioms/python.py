@@ -15,7 +15,7 @@ from locum.rewrite.idioms.python_imports import Access, access, nodes_around, pa
 from locum.rewrite.idioms.python_lexer import Token, tokens, units
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
-from locum.rewrite.urls import UNRESERVED
+from locum.rewrite.urls import UNRESERVED, part_of_url
 from locum.text.edits import Edit, apply_edits
 from locum.text.source import SourceText
 
@@ -54,7 +54,7 @@ def rewrite(target: Target) -> Plan:
     head = tree or readable_head(SourceText(code))
     reach = access(source, head, token.start, target.newline)
     template = _template(tree, source, token)
-    literal = _Literal(target, token, reach, joined=_is_string(before) or _is_string(after), template=template)
+    literal = _Literal(target, token, reach, (_row_text(target, before), _row_text(target, after)), template)
     if literal.encodes:
         literal.quote, added = quoting(source, head, token.start, target.newline)
         literal.reach = Access(reach.environ, reach.environb, _joined(reach.edits, added, target.newline))
@@ -157,12 +157,15 @@ def _python_of(target: Target, text: str) -> str:
 class _Literal:
     """One string literal, its neighbours and the secret in it."""
 
-    def __init__(self, target: Target, token: Token, reach: Access, *, joined: bool, template: str) -> None:
+    def __init__(
+        self, target: Target, token: Token, reach: Access, beside: tuple[str | None, str | None], template: str
+    ) -> None:
         self.target = target
         self.token = token
         self.reach = reach
-        self.joined = joined
-        """Whether it stands in a row of literals, which Python joins."""
+        self.beside = beside
+        """What the literals before and behind it hold: Python joins a row of them. None: there is none."""
+        self.joined = beside != (None, None)
         self.template = template
         """The sign that counts in it, where it is formatted on the spot: `%`, `{` or none."""
         self.raw = token.has("r")
@@ -175,7 +178,9 @@ class _Literal:
 
     def _is_encoded(self) -> bool:
         """Store what the URL around the secret means, not how it spells it."""
-        part = self.target.url_part(*self.token.body)
+        target, (start, end) = self.target, self.token.body
+        left, right = (text or "" for text in self.beside)
+        part = part_of_url(left + target.text[start : target.start], target.text[target.end : end] + right)
         try:
             spelt = self.value.decode()
         except UnicodeDecodeError:
@@ -345,8 +350,9 @@ def _around(target: Target) -> tuple[Token | None, Token, Token | None]:
     return before, found, None
 
 
-def _is_string(token: Token | None) -> bool:
-    return token is not None and token.kind == "string"
+def _row_text(target: Target, token: Token | None) -> str | None:
+    """Return what a literal holds, when the token is one."""
+    return target.text[slice(*token.body)] if token is not None and token.kind == "string" else None
 
 
 def _is_line(token: Token | None) -> bool:

@@ -121,6 +121,10 @@ class Syntax:
         gap = space_before(text, member.key[0]) or " "
         return Edit(*member.span, f",{gap}".join(self.pair(*pair) for pair in pairs))
 
+    def replace_or_drop(self, text: str, holder: Value, member: Member, pairs: Sequence[tuple[str, str]]) -> list[Edit]:
+        """Put members, perhaps none, in the place of one."""
+        return [self.replace(text, member, pairs)] if pairs else self.drop(text, holder, member)
+
     def drop(self, text: str, holder: Value, member: Member) -> list[Edit]:
         """Take a member of an object, or an item of a list, out. Comments stay."""
         start, end = member.span

@@ -22,6 +22,7 @@ _CODE = re.compile(
 _DOUBLE = re.compile(r'\\.|"|\$\(|`', re.DOTALL)
 _MIXED = re.compile(r"(?<!\\)(?:\\\\)*[$`]")
 _PLAIN = re.compile(r"[^\s;&|<>()'\"`$\\*?\[\]{}~#!^]+")
+_FORMAT = re.compile(r"\bprintf[ \t]+(?:-v[ \t]+\w+[ \t]+)?(?:--[ \t]+)?(?:\"[^\"]*|'[^']*)?\Z")
 _WORD, _WORD_ENDS = re.compile(r"[^\s'\"]*\Z"), re.compile(r"[^\s'\"]*")
 _ESCAPE = re.compile(r"\\([\\\"$`\n])")
 _ANSI = re.compile(r"\\(.)", re.DOTALL)
@@ -80,6 +81,8 @@ def _bare(target: Target) -> Plan:
 
 def _plan(target: Target, edit: Edit, value: str, body: tuple[int, int]) -> Plan:
     before = target.text[: edit.start]
+    if _FORMAT.search(before[-80:]) and re.search(r"[%\\]", value):
+        raise NoSafeEdit("it is the format of printf: pass the secret as an argument, with %s in its place")
     note = target.run_note(*body)
     own = re.search(rf"(?:^|[\s;])(?:export[ \t]+)?{re.escape(target.name)}=['\"]?$", before)
     if own is not None:

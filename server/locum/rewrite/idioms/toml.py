@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from locum.rewrite.idioms import mcp_config
 from locum.rewrite.idioms.mcp_clients import find_map
@@ -41,6 +40,10 @@ _READERS = (
         r"(.*/)?supabase/config\.toml", r".*", "env({name})",
         "Start it with 'locum run --secret {name} -- supabase start', which sets the variable.",
     ),
+    _Reader(  # docs.streamlit.io/develop/api-reference/connections/secrets.toml: `secrets.files`
+        r"(.*/)?\.streamlit/secrets\.toml", r".*", "locum://{name}",
+        "Start it with 'locum run --render {file} -- streamlit run … --secrets.files {file}'.",
+    ),
     _Reader(
         r"(.*/)?wrangler\.toml", r"(env\.[^.]+\.)?vars\..*",
         refuse=_DEPLOYED.format(command="'npx wrangler secret put'"),
@@ -53,10 +56,15 @@ _READERS = (
         "variable under 'locum run' (uv: UV_INDEX_NAME_PASSWORD, Poetry: POETRY_HTTP_BASIC_NAME_PASSWORD)",
     ),
     _Reader(
-        r"(.*/)?(cargo|\.cargo/config)\.toml", r".*",
+        r"(.*/)?(cargo|\.cargo/(config|credentials))\.toml", r".*",
         refuse="cargo reads this file by its name and expands nothing in it: take the value out, and set the variable under "
         "'locum run'",
     ),
+)  # fmt: skip
+_ANY = _Reader(
+    "", "", "locum://{name}",
+    "Start the program with 'locum run --render {file} -- …', with {file} among its arguments: it gets a copy with the value "
+    "in it.",
 )  # fmt: skip
 _CARGO = re.compile(r"(.*/)?(\.cargo/config|credentials)\.toml")
 
@@ -101,15 +109,11 @@ def _for_its_reader(target: Target, way: Place, member: Member) -> Plan:
         if re.fullmatch(reader.path, path) and re.fullmatch(reader.keys, keys):
             if reader.refuse:
                 raise NoSafeEdit(reader.refuse)
-            spelt, note = reader.write.format(name=target.name), reader.note.format(name=target.name)
             break
     else:
-        spelt = target.reference
-        file = PurePosixPath(target.path).name or "FILE"
-        note = (
-            f"Start the program with 'locum run --render {file} -- …', with {file} among its arguments: it gets a copy "
-        )
-        note += "with the value in it."
+        reader = _ANY
+    spelt = reader.write.format(name=target.name)
+    note = reader.note.format(name=target.name, file=target.path or "FILE")
     quote = target.text[value.start]
     width = 3 if target.text.startswith(quote * 3, value.start) and value.end - value.start >= 6 else 1
     around = target.text[value.start + width : target.start] + target.text[target.end : value.end - width]

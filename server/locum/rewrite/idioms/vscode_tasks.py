@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from locum.rewrite.idioms.json_reader import Node, decode, member
+from locum.rewrite.idioms.settings_text import space_before
 from locum.rewrite.target import NoSafeEdit
 from locum.text.edits import Edit
 
@@ -104,7 +105,7 @@ def _split(text: str, command: tuple[Node, Node], args: tuple[Node, Node] | None
     first = [*(f'"{word}"' for word in _WRAP), text[value.start : value.end]]
     replace = Edit(value.start, value.end, f'"{_LAUNCHER}"')
     if args is None:
-        gap = _space_before(text, name.start) or " "
+        gap = space_before(text, name.start) or " "
         return replace, Edit(value.end, value.end, f',{gap}"args": [{", ".join(first)}]')
     items = args[1]
     if items.kind != "array":
@@ -112,10 +113,5 @@ def _split(text: str, command: tuple[Node, Node], args: tuple[Node, Node] | None
     if not items.items:
         return replace, Edit(items.start + 1, items.start + 1, ", ".join(first))
     at = items.items[0].start
-    gap = _space_before(text, at) or " "
+    gap = space_before(text, at) or " "
     return replace, Edit(at, at, "".join(f"{word},{gap}" for word in first))
-
-
-def _space_before(text: str, offset: int) -> str:
-    """Return the white space right before an offset, so that what is added looks like what is there."""
-    return text[len(text[:offset].rstrip(" \t\r\n")) : offset]
