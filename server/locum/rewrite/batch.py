@@ -77,7 +77,7 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
             if place is None:
                 batch.along.append(finding)
                 continue
-            made = _plan_here(draft.text, finding, place, path, language, name_for)
+            made = _plan_here(source.with_text(draft.text), finding, place, path, language, name_for)
             others = values - {source.text[start:end]}
             if isinstance(made, Plan) and any(value in edit.new_text for edit in made.edits for value in others):
                 made.value.wipe()
@@ -99,10 +99,9 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
 
 
 def _plan_here(
-    text: str, finding: Finding, place: tuple[int, int], path: str, language: str, name_for: NameFor
+    source: SourceText, finding: Finding, place: tuple[int, int], path: str, language: str, name_for: NameFor
 ) -> Plan | Refusal:
     """Plan one finding in the text as it is; its name is known once its value is."""
-    source = SourceText(text)
     start, end = source.byte_of_offset(place[0]), source.byte_of_offset(place[1])
     here = replace(finding, start=start, end=end)
     first_name = choose_name(finding, ())

@@ -18,6 +18,13 @@ from locum.text.source import SourceText
 
 __all__ = ["choose_name", "plan"]
 
+_PUT_IN = frozenset(
+    ("dotenv", "ini", "json", "mysql", "netrc", "pgpass", "properties", "requirements", "toml", "xml", "yaml")
+)
+"""Kinds in which `locum run` puts values in the place of references: it reads UTF-8."""
+_BYTES = frozenset(("c", "cpp", "lua", "perl", "php", "shellscript"))
+"""Languages to which a string is the bytes of its file."""
+
 
 def plan(source: SourceText, finding: Finding, *, path: str, language: str, name: str) -> Plan | Refusal:
     """Say how `finding` (byte offsets into `source.utf8`) becomes a reference called `name`.
@@ -42,6 +49,13 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     idiom = idiom_for(kind)
     if idiom is None:
         return Refusal(refusal_for(kind, name))
+    if _is_not_utf8(source):
+        if kind in _PUT_IN:
+            return Refusal(
+                "no safe edit here: the file is not UTF-8, and 'locum run' reads no other: convert it first."
+            )
+        if kind in _BYTES and not target.raw.isascii():
+            return Refusal("no safe edit here: the file is not UTF-8: the program would get other bytes.")
     try:
         made = idiom(target)
     except NoSafeEdit as problem:
@@ -49,6 +63,17 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     except RecursionError:
         return Refusal("no safe edit here: the text is nested too deeply.")
     return _checked(made, target)
+
+
+def _is_not_utf8(source: SourceText) -> bool:
+    """Say whether the file is, as far as anybody knows, written in another encoding."""
+    if source.encoding != "utf-8":
+        return True
+    try:
+        source.text.encode()
+    except UnicodeEncodeError:  # stray bytes
+        return True
+    return False
 
 
 def _checked(made: Plan, target: Target) -> Plan | Refusal:
