@@ -268,8 +268,8 @@ def test_comments_stay(kind: str, text: str):
     ("kind", "text", "value", "after"),
     [
         ("properties", "a = locum://NAME\n", " x\\y=é🔑\n ", "a = \\ x\\\\y=\\u00e9\\ud83d\\udd11\\n\\u0020\n"),
-        ("mysql", "password=locum://NAME # c\n", 'a#"\\', 'password="a#\\"\\\\" # c\n'),
-        ("mysql", "password='locum://NAME'\n", "it's", "password='it\\'s'\n"),
+        ("mysql", "login=locum://NAME # c\n", 'a#"\\', 'login="a#\\"\\\\" # c\n'),
+        ("mysql", "login='locum://NAME'\n", "it's", "login='it\\'s'\n"),
         ("npmrc", "a=locum://NAME\n", "x;y#z\\", "a=x\\;y\\#z\\\\\n"),
         ("npmrc", 'a="locum://NAME"\n', 'x"', 'a="x\\""\n'),
         ("redis", "requirepass locum://NAME\n", "tulip", "requirepass tulip\n"),
