@@ -191,6 +191,12 @@ def test_a_second_run_changes_nothing(by_command: Fixed) -> None:
     assert by_command.names() == names
 
 
+def test_nothing_is_missing_afterwards(fixed: Fixed) -> None:
+    done = fixed.home.run("check")
+    assert fixed.workspace.told((done.stdout + done.stderr).encode()) == []
+    assert all(name in done.stdout for name in fixed.names())
+
+
 def test_the_command_tells_no_value(by_command: Fixed) -> None:
     assert by_command.workspace.told(by_command.said.encode()) == []
 
