@@ -143,9 +143,14 @@ def _variable(target: Target, reader: Reader, string: String, place: Place, prog
 
 def _declaration(target: Target, variable: str) -> Edit:
     newline, end = target.newline, len(target.text)
-    lines = [f'variable "{variable}" {{', "  type      = string", "  sensitive = true", "}"]
+    lines = [f'variable "{variable}" {{', f"  {_origin(target, variable)}", "  type      = string", "  sensitive = true", "}"]
     gap = newline if target.text.endswith("\n") else newline * 2
     return Edit(end, end, gap + newline.join(lines) + newline)
+
+
+def _origin(target: Target, variable: str) -> str:
+    """Say in a comment where the value comes from: people and our own index of names find it by the reference."""
+    return f"# {target.reference}, by TF_VAR_{variable}"
 
 
 def _sensitive_output(target: Target, block: Block, shown: Attribute) -> list[Edit]:
@@ -173,7 +178,7 @@ def _default(target: Target, reader: Reader, place: Place, program: _Program) ->
     if attribute is None or attribute.name != "default" or not variable:
         raise NoSafeEdit("what describes a variable takes no expression")
     value, note = _all_of(target, reader, place, attribute)
-    edits = [_instead_of_default(target, block, attribute)]
+    edits = [_instead_of_default(target, block, attribute, variable)]
     for other in reader.blocks:
         shown = other.attribute("value")
         if other.words[:1] == ("output",) and shown is not None:
@@ -183,14 +188,16 @@ def _default(target: Target, reader: Reader, place: Place, program: _Program) ->
     return target.plan(edits, value, f"variable {variable}", note)
 
 
-def _instead_of_default(target: Target, block: Block, default: Attribute) -> Edit:
+def _instead_of_default(target: Target, block: Block, default: Attribute, variable: str) -> Edit:
+    origin = _origin(target, variable)
+    start = target.text.rfind("\n", 0, default.start) + 1
+    margin = target.text[start : default.start]
+    on_its_line = not margin.strip()
     if block.attribute("sensitive") is None:
         width = default.equals - default.start
-        return Edit(default.start, default.end, f"{'sensitive'.ljust(width) if width > 9 else 'sensitive '}= true")
-    start = target.text.rfind("\n", 0, default.start) + 1
-    end = target.text.find("\n", default.end) + 1 or len(target.text)
-    alone = not target.text[start : default.start].strip() and not target.text[default.end : end].strip()
-    return Edit(start, end, "") if alone else Edit(default.start, default.end, "")
+        words = f"{'sensitive'.ljust(width) if width > 9 else 'sensitive '}= true"
+        return Edit(default.start, default.end, f"{origin}{target.newline}{margin}{words}" if on_its_line else words)
+    return Edit(default.start, default.end, origin if on_its_line else "")
 
 
 def _all_of(target: Target, reader: Reader, place: Place, attribute: Attribute) -> tuple[str, str]:
