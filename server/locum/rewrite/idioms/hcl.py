@@ -143,7 +143,13 @@ def _variable(target: Target, reader: Reader, string: String, place: Place, prog
 
 def _declaration(target: Target, variable: str) -> Edit:
     newline, end = target.newline, len(target.text)
-    lines = [f'variable "{variable}" {{', f"  {_origin(target, variable)}", "  type      = string", "  sensitive = true", "}"]
+    lines = [
+        f'variable "{variable}" {{',
+        f"  {_origin(target, variable)}",
+        "  type      = string",
+        "  sensitive = true",
+        "}",
+    ]
     gap = newline if target.text.endswith("\n") else newline * 2
     return Edit(end, end, gap + newline.join(lines) + newline)
 
