@@ -335,6 +335,22 @@ def test_a_value_that_the_vault_has_is_used_and_the_action_says_so(client: Clien
     assert 'os.environ["OURS"]' in client.texts[uri].text
 
 
+def test_two_moves_at_once_take_two_names(client: Client) -> None:
+    uris = [client.open(f"{letter}.py", f'TOKEN = "{github_token()}"\n') for letter in "abc"]
+    found = [client.diagnostics(uri)[0] for uri in uris]
+    answers: list[dict[str, Any]] = []
+    threads = [
+        threading.Thread(target=lambda u=uri, d=diagnostic: answers.append(client.fix(u, d)))
+        for uri, diagnostic in zip(uris, found, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answer["name"] for answer in answers) == ["GITHUB_TOKEN", "GITHUB_TOKEN_2", "GITHUB_TOKEN_3"]
+    assert len(names(client.home)) == 3
+
+
 def test_a_declared_name_that_the_vault_lacks_is_filled(client: Client) -> None:
     (client.home.project / "locum.toml").write_text("[secrets.GITHUB_TOKEN]\n[secrets.X]\nsource = 'op://a/b/c'\n")
     uri = client.open("a.py", f'TOKEN = "{github_token()}"\n')

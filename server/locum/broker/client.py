@@ -70,12 +70,16 @@ class BrokerClient:
         """Return name, created, updated and version of each secret; never a value."""
         return self._call("secret.list")["secrets"]
 
-    def store_secret(self, name: str, value: SecretBytes, *, origin: str, tty: int | None = None) -> str:
-        """Store and read back a new secret; return a token that undoes it for as long as this connection lives.
+    def store_secret(
+        self, name: str, value: SecretBytes, *, origin: str, new: bool = False, tty: int | None = None
+    ) -> str:
+        """Store and read back a secret; return a token that undoes a new one for as long as this connection lives.
 
-        An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask.
+        An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask, and always
+        for an existing name where it is to be `new`.
         """
-        return self._call("secret.store", {"name": name, "origin": origin}, payload=value, tty=tty, person=True)["undo"]
+        params = {"name": name, "origin": origin, "new": new}
+        return self._call("secret.store", params, payload=value, tty=tty, person=True)["undo"]
 
     def match_secret(self, value: SecretBytes) -> str:
         """Return the name under which the vault holds exactly this value (the first by name), "" for none.

@@ -212,6 +212,8 @@ class Service:
             name = _name(params)
             await self._open_or_create(connection)
             exists = await self._in_worker(lambda: self._vault.has(name))
+            if exists and params.get("new") is True:  # the asker chose the name because nobody had it
+                raise VaultError("secret.exists", f"{name} was stored by somebody else meanwhile", "Try again.")
             if exists:
                 await self._confirm_change(connection, terminal, "Replace", name)
             handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores

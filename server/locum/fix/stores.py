@@ -87,7 +87,7 @@ class Stores:
         """Store a value that the vault does not have yet. What is stored after somebody gave up is taken out at once."""
         if self.has(name):
             return
-        undo = self._client.store_secret(name, value, origin=self._origin)
+        undo = self._client.store_secret(name, value, origin=self._origin, new=True)  # never over somebody else's
         if given_up():
             self._client.discard_secret(undo)
         else:

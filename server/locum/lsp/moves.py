@@ -8,7 +8,7 @@ all open documents, bound to their versions; files that nobody has open are writ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,29 +16,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.uris import from_fs_path
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError, NotAllowed
-from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named, with_names
+from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named
 from locum.fix.stores import Stores, left_behind
 from locum.lsp.checks import Check, Found, place_of
 from locum.lsp.convert import to_edits
-from locum.lsp.edits import Change, rewritten, workspace_edit
+from locum.lsp.declaring import Manifests, page_of
+from locum.lsp.edits import Change, workspace_edit
 from locum.lsp.handlers.documents import look_anew
-from locum.lsp.projects import about_to_declare, rule_of
-from locum.refs.manifest import parse_manifest
+from locum.lsp.projects import about_to_declare
 from locum.refs.reference import locum_reference
 from locum.rewrite.batch import Batch, plan_all
 from locum.rewrite.naming import choose_name
 from locum.rewrite.plan import Plan
 from locum.rewrite.preview import masked_diff
 from locum.secret import SecretBytes
-from locum.workspace.project import Project, read_manifest_text, write_manifest_text
 
 if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
-    from locum.lsp.documents import Document, Stamp
     from locum.lsp.protocol import LocumServer
 
 STORE_SECONDS = 60.0
@@ -121,7 +118,10 @@ async def move_texts(
     `confirmed` is awaited before anything is stored; false ends it there.
     """
     try:
-        return await _Move(ls, texts, files).make(confirmed)
+        if confirmed is not None:  # a question may stand for long: nothing waits for its answer
+            return await _Move(ls, texts, files).make(confirmed)
+        async with ls.session.moving:
+            return await _Move(ls, texts, files).make(None)
     except LocumError as error:
         return Moved(left=[error.explain().replace("\n", ". ").replace("..", ".")])
     except TimeoutError:
@@ -134,22 +134,8 @@ class _Planned:
 
     check: Check
     path: str
-    project: Project
+    """As its project sees it."""
     batch: Batch
-
-    @property
-    def is_file(self) -> bool:
-        """A text that is no file has no project to declare names in."""
-        return self.check.snapshot.path is not None
-
-
-@dataclass(slots=True)
-class _Manifest:
-    """A project's manifest: the editor's text where it is open there, else the file's."""
-
-    text: str
-    document: Document | None = None
-    stamp: Stamp | None = None
 
 
 class _Move:
@@ -160,7 +146,7 @@ class _Move:
         self._texts = texts
         self._files = files
         self._places = [place_of(text.check.snapshot) for text in texts]
-        self._manifests: dict[Project, _Manifest] = {}
+        self._manifests = Manifests(ls)
         self._planned: list[_Planned] = []
         self._on_disk: list[PlannedFile] = []
         self._gave_up = False
@@ -169,23 +155,21 @@ class _Move:
 
     async def make(self, confirmed: Confirm | None) -> Moved:
         """Make everything that can fail without a trace before a value is stored: manifests, names, plans."""
-        for project in [*(project for _, project in self._places), *(file.project for file in self._files)]:
-            if project not in self._manifests:
-                self._manifests[project] = await self._manifest(project)
+        self._manifests.take(project for _, project in self._places)
+        self._manifests.take(file.project for file in self._files)
+        await self._off_loop(self._manifests.read)
         loop = asyncio.get_running_loop()
         client = await self._off_loop(_connect)
         try:
             stores = await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
-            batches = [item.batch for item in (*self._planned, *self._on_disk)]
-            moved = Moved.of(batches)
-            new_texts = {project: self._declared(project) for project in self._manifests}
+            moved = Moved.of([item.batch for item in (*self._planned, *self._on_disk)])
             if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
                 moved.applied = False
                 return moved
-            problem = await self._store_and_edit(stores, new_texts)
+            problem = await self._store_and_edit(stores)
             if problem:
                 return Moved(left=[problem])
-            moved.note = await self._declare_on_disk(new_texts) or moved.note
+            moved.note = await self._declare_on_disk() or moved.note
             if self._on_disk:
                 await self._write_files(stores, moved)
             return moved
@@ -204,10 +188,10 @@ class _Move:
 
         one = len(self._texts) == 1 and not self._files and len(self._texts[0].found) == 1
         asks = one and self._ls.session.client.answers_messages
-        elsewhere = {name for manifest in self._manifests.values() for name in _declared_elsewhere(manifest.text)}
         stores = Stores(
-            client, origin="editor", declared=elsewhere, names=self._ls.session.stored, agree=agree if asks else None
-        )
+            client, origin="editor", declared=self._manifests.elsewhere(), names=self._ls.session.stored,
+            agree=agree if asks else None,
+        )  # fmt: skip
         sources = [text.check.snapshot.source for text in self._texts] + [file.source for file in self._files]
         groups: list[Sequence[Finding]] = [[found.finding for found in text.found] for text in self._texts]
         groups += [file.findings for file in self._files]
@@ -217,8 +201,12 @@ class _Move:
         for text, findings, (path, project) in zip(self._texts, named, self._places, strict=False):
             snapshot = text.check.snapshot
             batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
-            self._planned.append(_Planned(text.check, path, project, batch))
-        self._on_disk += plan_files(self._files, stores.name_for)
+            self._planned.append(_Planned(text.check, path, batch))
+            if snapshot.path is not None:  # a text that is no file has no project to declare names in
+                self._manifests.add(project, batch, Path(snapshot.path))
+        for file in plan_files(self._files, stores.name_for):
+            self._on_disk.append(file)
+            self._manifests.add(file.file.project, file.batch, file.file.path, only_in_editor=True)
         return stores
 
     def _preview(self) -> list[str]:
@@ -245,32 +233,19 @@ class _Move:
             raise NotAllowed("denied.name", "Nothing was changed.")
         return answer.title if answer is not None else name
 
-    def _declared(self, project: Project) -> str:
-        """Return the manifest with the new names that this move declares there itself."""
-        manifest = self._manifests[project]
-        text = manifest.text
-        for item in self._planned:
-            if item.project == project and item.is_file:
-                text = with_names(text, item.batch, Path(item.check.snapshot.path or ""), _page)
-        for file in self._on_disk:
-            if file.file.project == project and manifest.document is not None:
-                text = with_names(text, file.batch, file.file.path, _page)
-        return text
-
     # -- the vault, and the editor ------------------------------------------------------------------------------
 
-    async def _store_and_edit(self, stores: Stores, new_texts: dict[Project, str]) -> str:
+    async def _store_and_edit(self, stores: Stores) -> str:
         """Store, edit, and take the values out again unless the edit was made (or nobody can tell). Returns what failed."""
         sure = done = False  # whether we know what became of the texts; whether they refer to the values now
         try:
-            for item in self._planned:
-                for moved in item.batch.moved:
-                    await self._store(stores, moved.plan)
+            plans = [moved.plan for item in (*self._planned, *self._on_disk) for moved in item.batch.moved]
+            for plan in plans:
+                await self._store(stores, plan)
             with ExitStack() as expected:
-                for item in self._planned:
-                    for moved in item.batch.moved:
-                        expected.enter_context(about_to_declare(moved.plan.name))
-                problem = await self._edit(new_texts)
+                for plan in plans:
+                    expected.enter_context(about_to_declare(plan.name))
+                problem = await self._edit()
             sure, done = problem != _NO_ANSWER, not problem
         except JsonRpcException:
             problem, sure = _REFUSED, True  # the editor refused in its own way; should it have edited all the same,
@@ -304,17 +279,12 @@ class _Move:
             self._gave_up = True
             raise
 
-    async def _edit(self, new_texts: dict[Project, str]) -> str:
+    async def _edit(self) -> str:
         """Let the editor apply the edits to the very texts that were planned for. Returns what failed, "" for nothing."""
         documents = [self._ls.documents.open_document(item.check.snapshot.uri) for item in self._planned]
-        # Manifests first: an editor that fails there has not touched a text yet.
-        changes: list[Change] = []
-        for project, manifest in self._manifests.items():
-            open_now = self._open_manifest(project)
-            if (open_now.stamp if open_now else None) != manifest.stamp:
-                return _CHANGED
-            if open_now is not None:
-                changes.append(Change(open_now, rewritten(open_now, new_texts[project])))
+        changes = self._manifests.changes()  # first: an editor that fails there has not touched a text yet
+        if changes is None:
+            return _CHANGED
         for item, document in zip(self._planned, documents, strict=True):
             if document is None or document.stamp != item.check.snapshot.stamp:
                 return _CHANGED
@@ -346,59 +316,37 @@ class _Move:
 
     # -- the disk -----------------------------------------------------------------------------------------------
 
-    async def _declare_on_disk(self, new_texts: dict[Project, str]) -> str:
+    async def _declare_on_disk(self) -> str:
         """Write the manifests that are not open. The edits are made: what fails now is only said."""
         note = ""
-        for project, manifest in self._manifests.items():
-            if manifest.document is not None or new_texts[project] == manifest.text:
-                continue
-            try:
-                await self._off_loop(lambda p=project: self._declare_in_file(p))
-            except Exception as error:  # noqa: BLE001 - whatever fails now must not undo the store
-                cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
-                names = [moved.plan.name for item in self._planned for moved in item.batch.moved]
-                note = f"{cause}. Declare it there by hand: [secrets.{names[0]}]"
+        try:
+            await self._off_loop(self._manifests.write)
+        except Exception as error:  # noqa: BLE001 - whatever fails now must not undo the store
+            cause = error.message if isinstance(error, LocumError) else "locum.toml could not be written"
+            names = [moved.plan.name for item in self._planned for moved in item.batch.moved]
+            note = f"{cause}. Declare it there by hand: [secrets.{names[0]}]"
         look_anew(self._ls)
         return note
 
-    def _declare_in_file(self, project: Project) -> None:
-        """Add the names to the file as it is now: somebody may have written it meanwhile."""
-        self._manifests[project].text = text = read_manifest_text(project)
-        declared = self._declared(project)
-        if declared != text:
-            write_manifest_text(project, declared)
-
     async def _write_files(self, stores: Stores, moved: Moved) -> None:
         """Fix the files that nobody has open, and say in `moved` what really came of them."""
-        in_editor = [project.root for project, manifest in self._manifests.items() if manifest.document is not None]
+        in_editor = self._manifests.in_editor()
         work = asyncio.get_running_loop().run_in_executor(
-            self._ls.session.broker_thread, lambda: move_files(self._on_disk, stores, _page, in_editor)
+            self._ls.session.broker_thread, lambda: move_files(self._on_disk, stores, page_of, in_editor)
         )
+        failed: list[str] = []
         try:
             outcome = await asyncio.shield(work)
         except LocumError as error:
             if not self._planned:
                 raise
-            moved.left.append(error.message)
-            outcome = Outcome()
+            outcome, failed = Outcome(), [error.message]
         really = Moved.of([item.batch for item in self._planned])
         moved.names = list(dict.fromkeys([*really.names, *outcome.names()]))
         moved.count = really.count + len(outcome.moved)
-        moved.left = [*really.left, *(left.reason for _, left in outcome.left)]
+        moved.left = [*really.left, *(left.reason for _, left in outcome.left), *failed]
         moved.applied = moved.count > 0
         look_anew(self._ls)
-
-    async def _manifest(self, project: Project) -> _Manifest:
-        document = self._open_manifest(project)
-        if document is not None:
-            return _Manifest(document.source, document, document.stamp)
-        text = await self._off_loop(lambda: read_manifest_text(project))
-        return _Manifest(text)
-
-    def _open_manifest(self, project: Project) -> Document | None:
-        """Return `locum.toml` when it is open in the editor: then the editor's text counts, not the disk's."""
-        uri = from_fs_path(str(project.manifest))
-        return self._ls.documents.open_document(uri) if uri else None
 
     async def _off_loop(self, work: Callable[[], T], seconds: float = STORE_SECONDS) -> T:
         """Do something slow in the broker's thread. Raises TimeoutError."""
@@ -409,16 +357,6 @@ class _Move:
 _REFUSED = "The editor did not apply the edit. Nothing was changed; try again."
 _NO_ANSWER = "The editor did not say whether it applied the edit. The value is in your vault; look at the text."
 _CHANGED = "The text changed meanwhile. Nothing was done; try again."
-
-
-def _declared_elsewhere(manifest: str) -> Collection[str]:
-    """Return the names whose values are not in the local vault. Raises ManifestProblem."""
-    return [entry.name for entry in parse_manifest(manifest).secrets.values() if entry.source != "local"]
-
-
-def _page(path: Path, finding: Finding) -> str:
-    rule = rule_of(finding.rule, str(path))
-    return rule.url if rule is not None else ""
 
 
 def _connect() -> BrokerClient:

@@ -54,6 +54,8 @@ class Session:
         self._elsewhere: dict[str, asyncio.Task[None]] = {}
         self._round = 0
         """Counts how often everything was to be checked anew: what a check begun before that found is dropped."""
+        self.moving = asyncio.Lock()
+        """Held while values move: a second move begins with the names that the first has taken."""
         self.stored = Names()
         """Under which names this session has stored values."""
         self._changed: dict[str, asyncio.Event] = {}

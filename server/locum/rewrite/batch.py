@@ -62,7 +62,7 @@ class Batch:
 
 def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, language: str, name_for: NameFor) -> Batch:
     """Plan a fix for each finding (byte offsets into `source.utf8`). Never raises for what stands in the text."""
-    batch, draft = Batch(), Draft(source.text)
+    batch, draft, used = Batch(), Draft(source.text), set[str]()
     spans = {
         finding: (source.offset_of_byte(finding.start), source.offset_of_byte(finding.end)) for finding in findings
     }
@@ -77,7 +77,7 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
             if place is None:
                 batch.along.append(finding)
                 continue
-            made = _plan_here(source.with_text(draft.text), finding, place, path, language, name_for)
+            made = _plan_here(source.with_text(draft.text), finding, place, path, language, name_for, used)
             others = values - {source.text[start:end]}
             if isinstance(made, Plan) and any(value in edit.new_text for edit in made.edits for value in others):
                 made.value.wipe()
@@ -99,17 +99,24 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
 
 
 def _plan_here(
-    source: SourceText, finding: Finding, place: tuple[int, int], path: str, language: str, name_for: NameFor
+    source: SourceText,
+    finding: Finding,
+    place: tuple[int, int],
+    path: str,
+    language: str,
+    name_for: NameFor,
+    used: set[str],
 ) -> Plan | Refusal:
     """Plan one finding in the text as it is; its name is known once its value is."""
     start, end = source.byte_of_offset(place[0]), source.byte_of_offset(place[1])
     here = replace(finding, start=start, end=end)
-    first_name = choose_name(finding, ())
-    made = plan(source, here, path=path, language=language, name=first_name)
+    guess = choose_name(finding, used)  # mostly right, and then one plan does
+    made = plan(source, here, path=path, language=language, name=guess)
     if isinstance(made, Refusal):
         return made
     name = name_for(finding, made.value)
-    if name == first_name:
+    used.add(name)
+    if name == guess:
         return made
     made.value.wipe()
     return plan(source, here, path=path, language=language, name=name)

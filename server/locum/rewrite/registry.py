@@ -33,6 +33,7 @@ _IDIOMS = {
     "pgpass": "locum.rewrite.idioms.settings",
     "php": "locum.rewrite.idioms.code",
     "powershell": "locum.rewrite.idioms.code",
+    "prose": "locum.rewrite.idioms.prose",
     "properties": "locum.rewrite.idioms.settings",
     "python": "locum.rewrite.idioms.python",
     "redis": "locum.rewrite.idioms.settings",
