@@ -164,7 +164,7 @@ class _Move:
         loop = asyncio.get_running_loop()
         client = await self._off_loop(_connect)
         try:
-            stores = await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
+            stores = await self._planned_in_time(client, loop)
             moved = Moved.of([item.batch for item in (*self._planned, *self._on_disk)])
             if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
                 moved.applied = False
@@ -183,6 +183,14 @@ class _Move:
 
     # -- plans --------------------------------------------------------------------------------------------------
 
+    async def _planned_in_time(self, client: BrokerClient, loop: asyncio.AbstractEventLoop) -> Stores:
+        """Plan all texts; what nobody waits for any more ends with the text that it is at. Raises TimeoutError."""
+        try:
+            return await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
+        except (TimeoutError, asyncio.CancelledError):
+            self._gave_up = True
+            raise
+
     def _plan(self, client: BrokerClient, loop: asyncio.AbstractEventLoop) -> Stores:
         """Plan all texts. In the broker's thread: names depend on what the vault has."""
 
@@ -199,15 +207,21 @@ class _Move:
         for file, findings in zip(self._files, named[len(self._texts) :], strict=True):
             file.findings = findings
         for text, findings, (path, project) in zip(self._texts, named, self._places, strict=False):
+            self._check_time()
             snapshot = text.check.snapshot
             batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
             self._planned.append(_Planned(text.check, path, batch))
             if snapshot.path is not None:  # a text that is no file has no project to declare names in
                 self._manifests.add(project, batch, Path(snapshot.path))
         for file in plan_files(self._files, stores.name_for):
+            self._check_time()
             self._on_disk.append(file)
             self._manifests.add(file.file.project, file.batch, file.file.path, only_in_editor=True)
         return stores
+
+    def _check_time(self) -> None:
+        if self._gave_up:
+            raise TimeoutError
 
     def _preview(self) -> list[str]:
         lines: list[str] = []
