@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from locum.rewrite.plan import Plan, Refusal
-from support.marked import CLOSE, JOINT, OPEN, applied, plan_marked, value_of
+from locum.rewrite.planner import plan
+from locum.text.source import SourceText
+from support.marked import CLOSE, JOINT, OPEN, applied, finding_at, plan_marked, value_of
 
 _CASE = re.compile(
     r"^=== ([^\n]*)\n(.*?)\n(---\n(?P<after>.*?)|--! (?P<refusal>.*?))\n\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL
@@ -183,3 +185,13 @@ def test_the_note_says_what_to_know(path: str, before: str, note: str):
     assert isinstance(made, Plan), made
     assert note in made.note
     assert "tul" not in made.note + made.idiom
+
+
+def test_a_secret_of_github_is_never_called_as_the_job_token_is():
+    """`secrets.GITHUB_TOKEN` is there without anybody's doing, and is another token."""
+    source = SourceText("env:\n  KEY: tulip-9Zk\n")
+    finding = finding_at(source, 12, 21)
+    for name, moves in (("GITHUB_TOKEN", False), ("MY_TOKEN", True)):
+        made = plan(source, finding, path=".github/workflows/ci.yml", language="yaml", name=name)
+        assert isinstance(made, Plan) == moves
+        assert isinstance(made, Plan) or "secrets.GITHUB_TOKEN is another token" in made.reason

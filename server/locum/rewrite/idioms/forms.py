@@ -76,7 +76,13 @@ _FORMS = (
         r"(.*/)?\.(github|gitea|forgejo)/(workflows|actions)/.*",
         "${{{{ secrets.{name} }}}}",
         "Give the repository this secret too: 'gh secret set {name}'.",
+        names=r"(?!GITHUB_|GITEA_).*",
         own=r"\$\{\{",
+    ),
+    _refused(  # GitHub's documentation, "Secrets reference"; secrets.GITHUB_TOKEN is a token of the job's own
+        r"(.*/)?\.(github|gitea|forgejo)/(workflows|actions)/.*",
+        "a repository's secrets cannot have a name that begins so, and secrets.GITHUB_TOKEN is another token: "
+        "store it there under another name and use that one, or the job's own token where it may do this",
     ),
     Form(
         r"(.*/)?\.gitlab-ci(\.[^/]*)?\.ya?ml|(.*/)?\.gitlab/.*\.ya?ml",
@@ -212,6 +218,25 @@ _FORMS = (
         "${{localEnv:{name}}}",
         "The editor must have the variable when it starts: close it, then 'locum run --secret {name} -- code .'.",
         own=r"\$\{",
+    ),
+    _refused(
+        r"(.*/)?(package(-lock)?|composer)\.json",
+        "package managers read this file by its name and expand nothing in it: let the program or the script read a variable",
+    ),
+    _refused(
+        r"(.*/)?\.travis\.ya?ml|(.*/)?vercel\.json",
+        "its reader expands nothing here: take the entry out, and set the variable in the project's settings there",
+    ),
+    Form(
+        r"(.*/)?\.vscode/settings\.json|.*\.code-workspace",
+        REFERENCE,
+        "A terminal of the editor has the reference then: 'locum run -- …' in it puts the value in its place.",
+        inside=False,
+        where=r"(settings/)?terminal\.integrated\.env\.\w+/.*",
+    ),
+    _refused(
+        r"(.*/)?\.vscode/settings\.json|.*\.code-workspace",
+        "the editor reads its settings by their name and expands nothing here: let the extension keep the value itself",
     ),
     Form(  # VS Code's documentation, "Variables reference"
         r"(.*/)?\.vscode/launch\.json",
