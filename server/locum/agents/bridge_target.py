@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,8 +54,10 @@ def bridge_target(url: str, headers: Sequence[str], environment: Mapping[bytes, 
         # A value is one part of the URL, whatever characters it has.
         address = _VARIABLE.sub(lambda match: quote_from_bytes(_value(match[1], environment, names), safe=""), url)
     pairs = tuple(_header(header, environment, names) for header in headers)
-    for value in [name for name in names if quote_from_bytes(name, safe="").encode() not in names]:
-        names[quote_from_bytes(value, safe="").encode()] = names[value]
+    for value, name in [*names.items()]:
+        in_json = json.dumps(value.decode("utf-8", "surrogateescape"), ensure_ascii=False)[1:-1]
+        names.setdefault(quote_from_bytes(value, safe="").encode(), name)
+        names.setdefault(in_json.encode("utf-8", "surrogateescape"), name)
     return BridgeTarget(
         address, pairs, {k: names[k] for k in sorted(names, key=len, reverse=True)}, _check_url(address)
     )

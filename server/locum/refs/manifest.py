@@ -128,6 +128,8 @@ def read_manifest(text: str) -> tuple[Manifest, list[ManifestProblem]]:
         line = int(match[1]) - 1 if match else max(0, text.count("\n") - text.endswith("\n"))
         message = f"not valid TOML (line {line + 1})"
         return Manifest(), [ManifestProblem(message, line=line, hint="Mend the syntax there.")]
+    except RecursionError:
+        return Manifest(), [ManifestProblem("nested too deeply", hint="A manifest has tables and lists of names only.")]
     from locum.refs.manifest_reader import Reader
 
     reader = Reader()

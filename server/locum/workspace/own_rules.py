@@ -198,7 +198,7 @@ def _imported(project: Project, name: str, place: tuple[str | int, ...]) -> tupl
         raw = tomllib.loads(path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise problem(f"cannot be read ({type(error).__name__})", "Check the file.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         where = re.search(r"at line (\d+)", str(error))
         raise problem(f"is not valid TOML{f' (line {where[1]})' if where else ''}", "Mend the syntax there.") from None
     extend: Any = raw.get("extend", {})

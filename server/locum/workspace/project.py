@@ -7,6 +7,7 @@ directory itself. Nothing read here is trusted with more than naming and request
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from locum.errors import UsageProblem
 from locum.refs.manifest import FILE_NAME, Manifest, parse_manifest
 
 _MAX_MANIFEST = 1 << 20
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,23 @@ def read_manifest_text(project: Project) -> str:
     """Return the manifest's text, "" when there is none. Raises UsageProblem when it cannot be read."""
     path = project.manifest
     try:
-        if path.stat().st_size > _MAX_MANIFEST:
-            raise UsageProblem("manifest.size", f"{path} is over 1 MiB", "A manifest names secrets; it holds no data.")
-        return path.read_bytes().decode("utf-8")  # line ends as they are: it may be written back
+        return _read(path).decode("utf-8")  # line ends as they are: it may be written back
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         cause = type(error).__name__
         raise UsageProblem("manifest.read", f"{path} cannot be read ({cause})", "Check the file.") from None
+
+
+def _read(path: Path) -> bytes:
+    """Read a manifest, and no pipe or device that a workspace has in its place. Raises OSError, UsageProblem."""
+    with open(os.open(path, _READ), "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UsageProblem("manifest.read", f"{path} is no regular file", "Put a file there.")
+        data = file.read(_MAX_MANIFEST + 1)
+    if len(data) > _MAX_MANIFEST:
+        raise UsageProblem("manifest.size", f"{path} is over 1 MiB", "A manifest names secrets; it holds no data.")
+    return data
 
 
 def write_manifest_text(project: Project, text: str) -> None:
@@ -108,8 +119,8 @@ def _project_id(manifest: Path) -> str:
     import tomllib
 
     try:
-        table = tomllib.loads(manifest.read_text("utf-8")).get("project")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        table = tomllib.loads(_read(manifest).decode("utf-8")).get("project")
+    except (OSError, UsageProblem, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
         return ""
     value = table.get("id") if isinstance(table, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - TOML is untyped
     return value if isinstance(value, str) else ""

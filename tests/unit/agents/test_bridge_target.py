@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
@@ -104,3 +105,9 @@ def test_a_value_is_one_part_of_the_url_and_comes_out_as_it_was(value: bytes) ->
     assert unquote_to_bytes(parts.path.removeprefix("/p/")) == value
     assert unquote_to_bytes(parts.query.removeprefix("k=").removesuffix("&z=1")) == value
     assert unquote_to_bytes(parts.password or "") == value
+
+
+def test_a_value_is_scrubbed_as_json_spells_it_too() -> None:
+    value = b'tulip"9\\Zk'
+    target = bridge_target("https://h/mcp", ["A: ${KEY}"], {b"KEY": value})
+    assert target.scrub(json.dumps({"told": value.decode()}).encode()) == b'{"told": "${KEY}"}'
