@@ -163,7 +163,7 @@ class _Tour:
             if record["api"]["operation"] != _COMPARED:
                 self._say("  " + audit_line(record))
         compared = sum(record["api"]["operation"] == _COMPARED for record in records)
-        self._say(f"  … and {compared} × {_COMPARED}: each fix asks whether the vault has its value already.")
+        self._say(f"  … and {compared} times {_COMPARED}: each fix asks whether the vault has its value already.")
         verdict = _locum(self._project, "audit", "verify")
         self._say("  " + verdict.stdout.strip())
         return verdict.returncode == 0
