@@ -243,7 +243,9 @@ def test_the_question_can_show_every_line_first(vault_home: Home) -> None:
     able = PULL | {"window": {**PULL["window"], "showDocument": {"support": True}}}
     client = Client(vault_home, able)
     token, quiet = github_token(), github_token()
-    (vault_home.project / "closed.py").write_text(f'TOKEN = "{token}"\nOLD = "{quiet}"  # locum:allow\n')
+    text = f'TOKEN = "{token}"\nOLD = "{quiet}"  # locum:allow\n'
+    (vault_home.project / "closed.py").write_text(text)
+    client.open("open.py", text)
     shown: list[str] = []
 
     def show(params: Any) -> Any:
@@ -258,8 +260,7 @@ def test_the_question_can_show_every_line_first(vault_home: Home) -> None:
     }
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"]
     (text,) = shown
-    assert '-TOKEN = "•••"' in text
-    assert "+TOKEN = os.environ" in text
+    assert text.count('-TOKEN = "•••"') == text.count("+TOKEN = os.environ") == 2
     assert token not in text
     assert quiet not in text, "what stays is not shown either"
     client.close()
@@ -333,6 +334,30 @@ def test_a_value_that_the_vault_has_is_used_and_the_action_says_so(client: Clien
     assert client.fix(uri, diagnostic)["name"] == "OURS"
     assert names(client.home) == ["OURS"]
     assert 'os.environ["OURS"]' in client.texts[uri].text
+
+
+def test_a_name_that_another_value_has_by_now_is_not_used(client: Client) -> None:
+    token = github_token()
+    text = f'TOKEN = "{token}"\n'
+    uri = client.open("a.py", text)
+    assert client.fix(uri, client.diagnostics(uri)[0])["name"] == "GITHUB_TOKEN"
+    terminal = client.home.terminal("secret", "rm", "GITHUB_TOKEN")
+    terminal.answer()
+    assert terminal.wait() == 0
+    client.home.store("GITHUB_TOKEN", "somebody's new value")  # of the first version, as the other one was
+    again = client.open("b.py", text)
+    assert client.fix(again, client.diagnostics(again)[0])["name"] == "GITHUB_TOKEN_2"
+    assert names(client.home) == ["GITHUB_TOKEN", "GITHUB_TOKEN_2"]
+
+
+@pytest.mark.parametrize("name", ["github.token", "PATH", "HTTPS_PROXY"])
+def test_a_name_that_no_program_can_be_given_is_not_used(client: Client, name: str) -> None:
+    token = github_token()
+    client.home.store(name, token)
+    uri = client.open("a.py", f'TOKEN = "{token}"\n')
+    (diagnostic,) = client.diagnostics(uri)
+    assert client.actions(uri, diagnostic)[0]["title"].startswith("Move ")
+    assert client.fix(uri, diagnostic)["name"] == "GITHUB_TOKEN"
 
 
 def test_two_moves_at_once_take_two_names(client: Client) -> None:
