@@ -78,12 +78,12 @@ _BY_SUFFIX = {
     "bash": "shellscript", "c": "c", "cc": "cpp", "clj": "clojure", "conf": "ini", "cpp": "cpp", "cs": "csharp",
     "dart": "dart", "ex": "elixir", "exs": "elixir", "fish": "fish", "go": "go", "gradle": "groovy",
     "groovy": "groovy", "h": "c", "hs": "haskell", "html": "html", "ini": "ini", "java": "java", "jl": "julia",
-    "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "markdown", "php": "php", "pl": "perl",
+    "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "markdown", "markdown": "markdown", "php": "php", "pl": "perl",
     "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
     "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
     "zsh": "shellscript", "hcl": "terraform", "tofu": "terraform",
-    "cfg": "ini", "cnf": "ini", "inf": "ini",
+    "cfg": "ini", "cnf": "ini", "inf": "ini", "adoc": "asciidoc", "rst": "restructuredtext",
 }  # fmt: skip
 
 _SHEBANG = re.compile(r"#![^\r\n]*?\b(python|node|deno|bun|bash|dash|ksh|zsh|sh|ruby|perl|php|lua|pwsh)[\d.]*(?:\s|$)")

@@ -13,6 +13,7 @@ from locum.rewrite.target import Target
 Idiom = Callable[[Target], Plan]
 
 _IDIOMS = {
+    "asciidoc": "locum.rewrite.idioms.prose",
     "c": "locum.rewrite.idioms.code",
     "cpp": "locum.rewrite.idioms.code",
     "csharp": "locum.rewrite.idioms.code",
@@ -25,6 +26,7 @@ _IDIOMS = {
     "json": "locum.rewrite.idioms.json_values",
     "kotlin": "locum.rewrite.idioms.code",
     "lua": "locum.rewrite.idioms.code",
+    "markdown": "locum.rewrite.idioms.prose",
     "mysql": "locum.rewrite.idioms.settings",
     "netrc": "locum.rewrite.idioms.settings",
     "notebook": "locum.rewrite.idioms.notebook",
@@ -37,6 +39,7 @@ _IDIOMS = {
     "python": "locum.rewrite.idioms.python",
     "redis": "locum.rewrite.idioms.settings",
     "requirements": "locum.rewrite.idioms.settings",
+    "restructuredtext": "locum.rewrite.idioms.prose",
     "ruby": "locum.rewrite.idioms.code",
     "rust": "locum.rewrite.idioms.code",
     "scala": "locum.rewrite.idioms.code",
