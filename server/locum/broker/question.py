@@ -82,7 +82,7 @@ def lease_question(request: LeaseRequest, *, asked_by: str, expires_in: int) -> 
 
 def change_question(verb: str, name: str, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for replacing or deleting a stored secret."""
-    lines = (f"{'secret':<9} {visible(name)}", f"{'asked by':<9} {visible(asked_by)}", f"{'level':<9} {LEVEL_TEXT}")
+    lines = (f"{'secret':<9} {visible(name)}", f"{'asked by':<9} {visible(asked_by)}")
     return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", LEVEL, expires_in)
 
 
@@ -90,7 +90,7 @@ def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -
     """Make the question for a second name of one value: whoever allows a task sees names, so a name is worth a yes."""
     lines = (
         f"{'secret':<9} {visible(name)}", f"{'new name':<9} {visible(new_name)}  (an approval will show this one)",
-        f"{'asked by':<9} {visible(asked_by)}", f"{'level':<9} {LEVEL_TEXT}",
+        f"{'asked by':<9} {visible(asked_by)}",
     )  # fmt: skip
     title = f"Give {visible(name)} a second name, {visible(new_name)}, in your vault?"
     return Question(_new_id(), title, lines, (name, new_name), (), "", LEVEL, expires_in)

@@ -20,6 +20,8 @@ def bridge(url: str, headers: tuple[str, ...]) -> int:
     """Speak MCP on standard input and output, and Streamable HTTP (or its forerunner, HTTP+SSE) with the server at URL.
 
     ${NAME} in URL and headers is the environment variable NAME:
+
+    \b
     locum run --secret NAME -- locum bridge URL --header 'Authorization: Bearer ${NAME}'
     """
     hide_memory()  # what stands in our environment is for the server alone

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from locum.rewrite.plan import Plan, Refusal
-from support.marked import CLOSE, JOINT, OPEN, applied, plan_marked, value_of
+from support.marked import CLOSE, JOINT, OPEN, applied, plan_for, plan_marked, value_of
 
 _CASE = re.compile(
     r"^=== ([^\n]*)\n(.*?)\n(---\n(?P<after>.*?)|--! (?P<refusal>.*?))\n\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL
@@ -143,7 +143,11 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
             "sends as X-Key",
         ),
         ("a.jsx", '(=a k="<tulip>" />)', "visible to every visitor"),
-        (".github/workflows/a.yml", "k: <tulip>", "gh secret set NAME"),
+        (".github/workflows/a.yml", "k: <tulip>", """sh -c 'printf %s "$NAME" | gh secret set NAME'."""),
+        ("azure-pipelines.yml", "k: <tulip>", "PIPELINE_VAR_NAME=NAME -- az pipelines variable create --name NAME"),
+        (".env", "K=<tulip>", "'locum run --env-file .env -- …', which puts the value in the place of locum://NAME."),
+        ("my app/.env", "K=<tulip>", "locum run --env-file 'my app/.env' -- "),
+        (".envrc", "export K=<tulip>", "'locum run -- …'"),
         ("app.ini", "k = <tulip>", "locum run --render app.ini -- "),
         ("my app/a.ini", "k = <tulip>", "locum run --render 'my app/a.ini' -- "),
         ("", "k = <tulip>", "locum run --render FILE -- "),
@@ -183,3 +187,15 @@ def test_the_note_says_what_to_know(path: str, before: str, note: str):
     assert isinstance(made, Plan), made
     assert note in made.note
     assert "tul" not in made.note + made.idiom
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GITEA_TOKEN"])
+def test_a_workflow_takes_no_secret_that_its_host_would_give_itself(name: str):
+    """`secrets.GITHUB_TOKEN` is there always, and another one; a secret cannot be given such a name."""
+    text = "env:\n  TOKEN: tulip-9Zk\n"
+    start = text.index("tulip")
+    made = plan_for(text, start, start + 9, path=".github/workflows/a.yml", name=name)
+    assert applied(text, made) == f"env:\n  TOKEN: ${{{{ secrets.MY_{name} }}}}\n"
+    assert isinstance(made, Plan)
+    assert f"--secret {name} -- " in made.note
+    assert f"gh secret set MY_{name}'" in made.note
