@@ -116,7 +116,8 @@ def ready(request: pytest.FixtureRequest) -> Iterator[Ready]:
     home.write("app.json", '{"k": "locum://API_KEY"}\n')
     yield home
     home.close()
-    shutil.rmtree(base)
+    until(lambda: not (home.path / "run" / "agent.sock").exists())
+    shutil.rmtree(base, ignore_errors=True)  # the broker may still write its last line
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
