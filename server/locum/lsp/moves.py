@@ -179,9 +179,10 @@ class _Move:
             batches = [item.batch for item in (*self._planned, *self._on_disk)]
             moved = Moved.of(batches)
             new_texts = {project: self._declared(project) for project in self._manifests}
-            if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
-                moved.applied = False
+            if not moved.applied:
                 return moved
+            if confirmed is not None and not await confirmed(moved, self._preview()):
+                return Moved()  # who says no knows that nothing was moved
             problem = await self._store_and_edit(stores, new_texts)
             if problem:
                 return Moved(left=[problem])
