@@ -166,9 +166,10 @@ class _Move:
         try:
             stores = await self._planned_in_time(client, loop)
             moved = Moved.of([item.batch for item in (*self._planned, *self._on_disk)])
-            if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
-                moved.applied = False
+            if not moved.applied:
                 return moved
+            if confirmed is not None and not await confirmed(moved, self._preview()):
+                return Moved()  # who says no knows that nothing was moved
             problem = await self._store_and_edit(stores)
             if problem:
                 return Moved(left=[problem])

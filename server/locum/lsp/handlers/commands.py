@@ -75,9 +75,10 @@ async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     names = moved.names if moved.applied else []
     if moved.left:
-        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(moved.left)}. {moved.reason}")
+        told = f"Moved {moved.count}, left {len(moved.left)}" if moved.applied else "Nothing was moved"
+        _say(ls, types.MessageType.Warning, f"{told}. {moved.reason}")
     elif moved.applied:
-        _say(ls, types.MessageType.Info, f"Moved {len(names)} to your vault. They stood in plain text: rotate them.")
+        _say(ls, types.MessageType.Info, f"Moved {moved.count} to your vault. They stood in plain text: rotate them.")
     return {"applied": moved.applied, "names": names, "left": moved.left}
 
 
