@@ -46,6 +46,12 @@ _BY_LANGUAGE = {
     "kotlin": "kotlin",
     "lua": "lua",
     "perl": "perl",
+    "markdown": "prose",
+    "restructuredtext": "prose",
+    "asciidoc": "prose",
+    "git-commit": "prose",
+    "gitcommit": "prose",
+    "scminput": "prose",
     "php": "php",
     "powershell": "powershell",
     "ruby": "ruby",
@@ -78,12 +84,12 @@ _BY_SUFFIX = {
     "bash": "shellscript", "c": "c", "cc": "cpp", "clj": "clojure", "conf": "ini", "cpp": "cpp", "cs": "csharp",
     "dart": "dart", "ex": "elixir", "exs": "elixir", "fish": "fish", "go": "go", "gradle": "groovy",
     "groovy": "groovy", "h": "c", "hs": "haskell", "html": "html", "ini": "ini", "java": "java", "jl": "julia",
-    "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "markdown", "markdown": "markdown", "php": "php", "pl": "perl",
+    "kt": "kotlin", "kts": "kotlin", "lua": "lua", "md": "prose", "php": "php", "pl": "perl",
     "properties": "properties", "ps1": "powershell", "psm1": "powershell", "r": "r", "rb": "ruby", "rs": "rust", "scala": "scala",
     "sh": "shellscript", "sql": "sql", "svelte": "svelte", "swift": "swift", "tf": "terraform",
-    "tfvars": "terraform", "toml": "toml", "txt": "plaintext", "vue": "vue", "xml": "xml", "zig": "zig",
+    "tfvars": "terraform", "toml": "toml", "txt": "prose", "vue": "vue", "xml": "xml", "zig": "zig",
     "zsh": "shellscript", "hcl": "terraform", "tofu": "terraform",
-    "cfg": "ini", "cnf": "ini", "inf": "ini", "adoc": "asciidoc", "rst": "restructuredtext",
+    "mdx": "prose", "markdown": "prose", "rst": "prose", "adoc": "prose", "cfg": "ini", "cnf": "ini", "inf": "ini",
 }  # fmt: skip
 
 _SHEBANG = re.compile(r"#![^\r\n]*?\b(python|node|deno|bun|bash|dash|ksh|zsh|sh|ruby|perl|php|lua|pwsh)[\d.]*(?:\s|$)")

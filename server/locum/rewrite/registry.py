@@ -13,7 +13,6 @@ from locum.rewrite.target import Target
 Idiom = Callable[[Target], Plan]
 
 _IDIOMS = {
-    "asciidoc": "locum.rewrite.idioms.prose",
     "c": "locum.rewrite.idioms.code",
     "cpp": "locum.rewrite.idioms.code",
     "csharp": "locum.rewrite.idioms.code",
@@ -26,7 +25,6 @@ _IDIOMS = {
     "json": "locum.rewrite.idioms.json_values",
     "kotlin": "locum.rewrite.idioms.code",
     "lua": "locum.rewrite.idioms.code",
-    "markdown": "locum.rewrite.idioms.prose",
     "mysql": "locum.rewrite.idioms.settings",
     "netrc": "locum.rewrite.idioms.settings",
     "notebook": "locum.rewrite.idioms.notebook",
@@ -35,11 +33,11 @@ _IDIOMS = {
     "pgpass": "locum.rewrite.idioms.settings",
     "php": "locum.rewrite.idioms.code",
     "powershell": "locum.rewrite.idioms.code",
+    "prose": "locum.rewrite.idioms.prose",
     "properties": "locum.rewrite.idioms.settings",
     "python": "locum.rewrite.idioms.python",
     "redis": "locum.rewrite.idioms.settings",
     "requirements": "locum.rewrite.idioms.settings",
-    "restructuredtext": "locum.rewrite.idioms.prose",
     "ruby": "locum.rewrite.idioms.code",
     "rust": "locum.rewrite.idioms.code",
     "scala": "locum.rewrite.idioms.code",
