@@ -243,7 +243,9 @@ def test_the_question_can_show_every_line_first(vault_home: Home) -> None:
     able = PULL | {"window": {**PULL["window"], "showDocument": {"support": True}}}
     client = Client(vault_home, able)
     token, quiet = github_token(), github_token()
-    (vault_home.project / "closed.py").write_text(f'TOKEN = "{token}"\nOLD = "{quiet}"  # locum:allow\n')
+    text = f'TOKEN = "{token}"\nOLD = "{quiet}"  # locum:allow\n'
+    (vault_home.project / "closed.py").write_text(text)
+    client.open("open.py", text)
     shown: list[str] = []
 
     def show(params: Any) -> Any:
@@ -258,8 +260,7 @@ def test_the_question_can_show_every_line_first(vault_home: Home) -> None:
     }
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"]
     (text,) = shown
-    assert '-TOKEN = "•••"' in text
-    assert "+TOKEN = os.environ" in text
+    assert text.count('-TOKEN = "•••"') == text.count("+TOKEN = os.environ") == 2
     assert token not in text
     assert quiet not in text, "what stays is not shown either"
     client.close()
@@ -272,6 +273,23 @@ def test_one_value_is_called_what_most_places_call_it(client: Client) -> None:
     (client.home.project / "b.py").write_text(f'GITHUB_TOKEN = "{token}"\n')
     answer_with(client, "Move them")
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["names"] == ["GITHUB_TOKEN"]
+
+
+def test_what_programs_need_is_said_once_and_what_is_long_goes_to_the_log(client: Client) -> None:
+    first, second = github_token(), github_token()
+    uri = client.open("few.py", f'a = "{first}"\nb = "{second}"\n', "python")
+    assert run(client, "locum.moveAllToVault", {"uri": uri, "version": 1})["applied"]
+    (said,) = messages(client)
+    assert said.startswith("Locum: Moved 2 secrets to your vault. Run it under 'locum run --secret ")
+    assert said.count("locum run") == 1, "one program is started once"
+    for name in ("a.env", "b.js", "c.ini"):
+        (client.home.project / name).write_text(f"TOKEN='{github_token()}'\n")
+    answer_with(client, "Move them")
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"]
+    assert "How programs get them now: see Locum's log." in messages(client)[-1]
+    log = [note["params"]["message"] for note in client.notes if note["method"] == "window/logMessage"]
+    assert any(line.startswith("a.env: Start the program with 'locum run --env-file a.env") for line in log)
+    assert any(line.startswith("b.js: Run it under 'locum run --secret ") for line in log)
 
 
 def test_a_workspace_is_left_alone_unless_the_person_says_so(client: Client) -> None:
@@ -333,6 +351,30 @@ def test_a_value_that_the_vault_has_is_used_and_the_action_says_so(client: Clien
     assert client.fix(uri, diagnostic)["name"] == "OURS"
     assert names(client.home) == ["OURS"]
     assert 'os.environ["OURS"]' in client.texts[uri].text
+
+
+def test_a_name_that_another_value_has_by_now_is_not_used(client: Client) -> None:
+    token = github_token()
+    text = f'TOKEN = "{token}"\n'
+    uri = client.open("a.py", text)
+    assert client.fix(uri, client.diagnostics(uri)[0])["name"] == "GITHUB_TOKEN"
+    terminal = client.home.terminal("secret", "rm", "GITHUB_TOKEN")
+    terminal.answer()
+    assert terminal.wait() == 0
+    client.home.store("GITHUB_TOKEN", "somebody's new value")  # of the first version, as the other one was
+    again = client.open("b.py", text)
+    assert client.fix(again, client.diagnostics(again)[0])["name"] == "GITHUB_TOKEN_2"
+    assert names(client.home) == ["GITHUB_TOKEN", "GITHUB_TOKEN_2"]
+
+
+@pytest.mark.parametrize("name", ["github.token", "PATH", "HTTPS_PROXY"])
+def test_a_name_that_no_program_can_be_given_is_not_used(client: Client, name: str) -> None:
+    token = github_token()
+    client.home.store(name, token)
+    uri = client.open("a.py", f'TOKEN = "{token}"\n')
+    (diagnostic,) = client.diagnostics(uri)
+    assert client.actions(uri, diagnostic)[0]["title"].startswith("Move ")
+    assert client.fix(uri, diagnostic)["name"] == "GITHUB_TOKEN"
 
 
 def test_two_moves_at_once_take_two_names(client: Client) -> None:

@@ -180,9 +180,8 @@ def _show_next(planned: Sequence[PlannedFile], quieter: Sequence[Finding]) -> No
 
 def _about_quieter(findings: Sequence[Finding]) -> str:
     quietest = max((finding.severity for finding in findings), key=_LEVELS.index)
-    is_one = len(findings) == 1
-    told = f"{_count(len(findings), 'finding')} of a lower level {'is' if is_one else 'are'} left out"
-    return f"{told}: --level {quietest} takes {'it' if is_one else 'them'} too."
+    verb, it = ("is", "it") if len(findings) == 1 else ("are", "them")
+    return f"{_count(len(findings), 'finding')} of a lower level {verb} left out: --level {quietest} takes {it} too."
 
 
 def _print_outcome(outcome: Outcome) -> None:

@@ -31,13 +31,16 @@ from locum.workspace.project import Project, find_project, load_manifest
 @click.option(
     "--render", multiple=True, metavar="FILE", help="A file in CMD whose references are resolved in a copy. Repeatable."
 )
+@click.option(
+    "--mount", multiple=True, metavar="FILE", help="A file that CMD finds with its references resolved. Repeatable."
+)
 @click.option("--ttl", metavar="TIME", help="How long the lease lives at most, for example 90s, 15m, 2h.")
 @click.option("--reason", default="", metavar="TEXT", help="Shown to the person who approves.")
 @click.option("--channel", type=click.Choice(["env"]), default="env", show_default=True, help="How values arrive.")
 @click.argument("command", metavar="[--] [CMD]...", nargs=-1, type=click.UNPROCESSED)
 def run(
-    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...], ttl: str | None,
-    reason: str, channel: str, command: tuple[str, ...],
+    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...],
+    mount: tuple[str, ...], ttl: str | None, reason: str, channel: str, command: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run CMD with secrets that it may use, and nobody sees.
 
@@ -48,6 +51,11 @@ def run(
     references, and CMD gets the path of a copy in memory with the values wherever it names FILE (`FILE`, `./FILE`,
     `--config=FILE`, `@FILE`, a variable that is FILE). Linux only; not for programs that follow links to their end
     before they open a file (PHP, Node's require).
+
+    --mount FILE needs no argument that names FILE: CMD and what it starts find the copy at FILE's own path, in a mount
+    that nobody else sees, and cannot write to it. Linux only, where user namespaces are allowed; unless you are root,
+    programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
+    sees its references again.
     """
     project = find_project(Path.cwd())
     manifest = load_manifest(project)
@@ -59,7 +67,7 @@ def run(
     wanted = _references(chosen.secrets, secrets, file_references, os.environ)
     environment = dict(os.environb) | {k.encode(): v.encode() for k, v in plain.items() if k not in os.environ}
     folder = os.fspath(project.root if not command else Path.cwd())
-    with Copies(render, argv, environment, folder) as copies:
+    with Copies(render, mount, argv, environment, folder) as copies:
         grants = [Grant(env, reference.text, _source(reference, manifest)) for env, reference in wanted.items()]
         grants += copies.grants(lambda reference: _source(reference, manifest))
         if not grants:

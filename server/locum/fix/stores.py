@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError
-from locum.rewrite.naming import Names, choose_name
+from locum.rewrite.naming import Names, can_be_passed, choose_name
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
@@ -29,17 +29,15 @@ class Stores:
     """One fix' dealings with the vault, over one connection: what it stored it can take out as long as that lives."""
 
     def __init__(
-        self, client: BrokerClient, *, origin: str, declared: Collection[str] = (), names: Names | None = None,
-        agree: Agree | None = None,
+        self, client: BrokerClient, *, origin: str, declared: Collection[str] = (), agree: Agree | None = None
     ) -> None:  # fmt: skip
-        """Ask what the vault has. `declared` are names that lead elsewhere; `names` what a session has stored before;
-        without `agree` a number tells a second value from the first.
+        """Ask what the vault has. `declared` are names that lead elsewhere; without `agree` a number tells a second value
+        from the first.
 
         Raises LocumError.
         """
         self._client = client
         self._origin = origin
-        self._before = names or Names()
         self._names = Names()
         self._versions = {str(item["name"]): int(item["version"]) for item in client.list_secrets()}
         self._elsewhere = frozenset(declared)
@@ -65,11 +63,12 @@ class Stores:
         return name
 
     def name_of(self, value: SecretBytes) -> str:
-        """Return the name under which the vault has this very value, "" for none that we can know of."""
-        known = self._before.of(value)
-        if self._versions.get(known) != 1:  # somebody may have replaced it since
-            known = self._match(value)
-        return known if known not in self._elsewhere else ""
+        """Return the name under which the vault has this very value, "" for none that we can know of.
+
+        Only the vault can tell: a name that somebody removed and gave to another value looks like new.
+        """
+        known = self._match(value)
+        return known if can_be_passed(known) and known not in self._elsewhere else ""
 
     def _match(self, value: SecretBytes) -> str:
         if self._can_match:
@@ -92,7 +91,6 @@ class Stores:
             self._client.discard_secret(undo)
         else:
             self._undo[name] = undo
-            self._before.remember(value, name)
 
     def keep(self, names: Iterable[str]) -> None:
         """Let these stay whatever comes: a text refers to them now."""
@@ -105,7 +103,6 @@ class Stores:
         for name in list(self._undo if names is None else names):
             undo = self._undo.pop(name, "")
             if undo:
-                self._before.forget([name])
                 try:
                     self._client.discard_secret(undo)
                 except LocumError:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from locum.errors import LocumError
 from locum.lsp.checks import Check, Found, place_of
-from locum.rewrite.naming import choose_name
+from locum.rewrite.naming import can_be_passed, choose_name
 from locum.rewrite.plan import Plan
 
 if TYPE_CHECKING:
     from locum.lsp.protocol import LocumServer
-    from locum.rewrite.naming import Names
 
 SECONDS = 0.2
 
@@ -26,15 +25,15 @@ async def name_in_vault(ls: LocumServer, check: Check, found: Found) -> str:
 
     if not is_running():
         return ""
-    loop, stored = asyncio.get_running_loop(), ls.session.stored
+    loop = asyncio.get_running_loop()
     try:
-        work = loop.run_in_executor(ls.session.quick_thread, lambda: _ask(check, found, stored))
+        work = loop.run_in_executor(ls.session.quick_thread, lambda: _ask(check, found))
         return await asyncio.wait_for(work, SECONDS)
     except (LocumError, TimeoutError):
         return ""
 
 
-def _ask(check: Check, found: Found, stored: Names) -> str:
+def _ask(check: Check, found: Found) -> str:
     from locum.broker.client import connect
     from locum.rewrite.planner import plan
 
@@ -48,8 +47,7 @@ def _ask(check: Check, found: Found, stored: Names) -> str:
         with connect(start=False) as client:
             if not client.status()["vault"]["unlocked"]:
                 return ""
-            known = stored.of(made.value)
-            versions = {item["name"]: item["version"] for item in client.list_secrets()}
-            return known if versions.get(known) == 1 else client.match_secret(made.value)
+            known = client.match_secret(made.value)
+            return known if can_be_passed(known) else ""
     finally:
         made.value.wipe()

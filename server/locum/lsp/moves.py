@@ -36,12 +36,15 @@ from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
+    from locum.lsp.documents import Snapshot
     from locum.lsp.protocol import LocumServer
 
 STORE_SECONDS = 60.0
 """The broker may wait for a keyring's dialog."""
 EDIT_SECONDS = 30.0
 ASK_SECONDS = 120.0
+ANSWER_SECONDS = 90.0
+"""How long one question about a name stands. Less than the plan may take."""
 SETTLE_SECONDS = 1.0
 """How long an edit may take to arrive from an editor that said it failed."""
 
@@ -63,8 +66,6 @@ class Moved:
     """What the person must know: file, name, note, as `rewrite.advice` takes it."""
     problem: str = ""
     """What failed after the texts were changed."""
-    declined: bool = False
-    """A person was asked, and said no."""
     left: list[str] = field(default_factory=list[str])
     """Why findings stay, one reason each."""
 
@@ -165,12 +166,13 @@ class _Move:
         loop = asyncio.get_running_loop()
         client = await self._off_loop(_connect)
         try:
-            stores = await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
+            stores = await self._planned_in_time(client, loop)
             on_disk = [(file.file.project.relative(file.file.path), file.batch) for file in self._on_disk]
             moved = Moved.of([*((item.path, item.batch) for item in self._planned), *on_disk])
-            if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
-                moved.declined, moved.applied = moved.applied, False
+            if not moved.applied:
                 return moved
+            if confirmed is not None and not await confirmed(moved, self._preview()):
+                return Moved()  # who says no knows that nothing was moved
             problem = await self._store_and_edit(stores)
             if problem:
                 return Moved(left=[problem])
@@ -185,6 +187,14 @@ class _Move:
 
     # -- plans --------------------------------------------------------------------------------------------------
 
+    async def _planned_in_time(self, client: BrokerClient, loop: asyncio.AbstractEventLoop) -> Stores:
+        """Plan all texts; what nobody waits for any more ends with the text that it is at. Raises TimeoutError."""
+        try:
+            return await self._off_loop(lambda: self._plan(client, loop), ASK_SECONDS)
+        except (TimeoutError, asyncio.CancelledError):
+            self._gave_up = True
+            raise
+
     def _plan(self, client: BrokerClient, loop: asyncio.AbstractEventLoop) -> Stores:
         """Plan all texts. In the broker's thread: names depend on what the vault has."""
 
@@ -193,10 +203,7 @@ class _Move:
 
         one = len(self._texts) == 1 and not self._files and len(self._texts[0].found) == 1
         asks = one and self._ls.session.client.answers_messages
-        stores = Stores(
-            client, origin="editor", declared=self._manifests.elsewhere(), names=self._ls.session.stored,
-            agree=agree if asks else None,
-        )  # fmt: skip
+        stores = Stores(client, origin="editor", declared=self._manifests.elsewhere(), agree=agree if asks else None)
         sources = [text.check.snapshot.source for text in self._texts] + [file.source for file in self._files]
         groups: list[Sequence[Finding]] = [[found.finding for found in text.found] for text in self._texts]
         groups += [file.findings for file in self._files]
@@ -204,20 +211,26 @@ class _Move:
         for file, findings in zip(self._files, named[len(self._texts) :], strict=True):
             file.findings = findings
         for text, findings, (path, project) in zip(self._texts, named, self._places, strict=False):
+            self._check_time()
             snapshot = text.check.snapshot
             batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
             self._planned.append(_Planned(text.check, path, batch))
             if snapshot.path is not None:  # a text that is no file has no project to declare names in
                 self._manifests.add(project, batch, Path(snapshot.path))
         for file in plan_files(self._files, stores.name_for):
+            self._check_time()
             self._on_disk.append(file)
             self._manifests.add(file.file.project, file.batch, file.file.path, only_in_editor=True)
         return stores
 
+    def _check_time(self) -> None:
+        if self._gave_up:
+            raise TimeoutError
+
     def _preview(self) -> list[str]:
         lines: list[str] = []
         for item in self._planned:
-            findings = [found.finding for found in item.check.found]
+            findings = [*(found.finding for found in item.check.found), *_silenced(item.check.snapshot)]
             lines += masked_diff(item.check.snapshot.source, findings, item.batch.text, item.path)
         for file in self._on_disk:
             lines += file.preview(file.file.project.relative(file.file.path))
@@ -233,7 +246,10 @@ class _Move:
             f"Locum: {best} stands for another value in your vault. What shall this one be called?",
             [types.MessageActionItem(choice) for choice in (*choices, "Cancel")],
         )
-        answer = await self._ls.window_show_message_request_async(params)
+        try:  # the broker's thread waits for it, and everybody who wants that thread
+            answer = await asyncio.wait_for(self._ls.window_show_message_request_async(params), ANSWER_SECONDS)
+        except TimeoutError:
+            raise NotAllowed("denied.name", "Nobody said what to call it. Nothing was changed") from None
         if answer is not None and answer.title not in choices:
             raise NotAllowed("denied.name", "Nothing was changed.")
         return answer.title if answer is not None else name
@@ -359,6 +375,14 @@ class _Move:
         """Do something slow in the broker's thread. Raises TimeoutError."""
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.run_in_executor(self._ls.session.broker_thread, work), seconds)
+
+
+def _silenced(snapshot: Snapshot) -> list[Finding]:
+    """Return what the built-in rules find in a text, also where somebody allows it: to be shown nowhere."""
+    from locum.detect.engine import default_engine
+
+    result = default_engine().scan(snapshot.source.utf8, path=snapshot.path or snapshot.uri)
+    return [*result.findings, *(item.finding for item in result.suppressed)]
 
 
 _REFUSED = "The editor did not apply the edit. Nothing was changed; try again."

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from locum.lsp.capabilities import Client
 from locum.lsp.checks import Check, look
 from locum.lsp.documents import Document, Snapshot
-from locum.rewrite.naming import Names
 
 if TYPE_CHECKING:
     from locum.detect.rescan import Scanned
@@ -56,8 +55,6 @@ class Session:
         """Counts how often everything was to be checked anew: what a check begun before that found is dropped."""
         self.moving = asyncio.Lock()
         """Held while values move: a second move begins with the names that the first has taken."""
-        self.stored = Names()
-        """Under which names this session has stored values."""
         self._changed: dict[str, asyncio.Event] = {}
         self._server: LocumServer | None = None
 

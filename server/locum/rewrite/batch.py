@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from locum.detect.finding import Finding
 from locum.rewrite.naming import choose_name
 from locum.rewrite.plan import Plan, Refusal
-from locum.rewrite.planner import plan
+from locum.rewrite.planner import discreet, plan
 from locum.secret import SecretBytes
 from locum.text.edits import Draft, Edit
 from locum.text.source import SourceText
@@ -22,6 +22,13 @@ NameFor = Callable[[Finding, SecretBytes], str]
 
 _SHORTEST = 4
 """Characters: what is shorter stands in many places by chance."""
+
+
+_MOST = 500
+"""Findings of one text that are planned at once."""
+_WORK = 8_000_000
+"""Characters that may be read for that: each plan reads the text, the slowest 1 MB of them in 8 s."""
+_LATER = "there are too many secrets in this text for one go: fix it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
     }
     values = {source.text[start:end] for start, end in spans.values() if end - start >= _SHORTEST}
     todo = sorted(spans, key=lambda finding: finding.start, reverse=True)
+    most = max(1, min(_MOST, _WORK // max(1, len(source.text))))
+    later, todo = todo[:-most], todo[-most:]
     while todo:
         again: list[Finding] = []
         reasons: dict[Finding, str] = {}
@@ -82,6 +91,7 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
             if isinstance(made, Plan) and any(value in edit.new_text for edit in made.edits for value in others):
                 made.value.wipe()
                 made = Refusal("another secret stands in the text that this edit would move: move that one first.")
+            made = discreet(made, others)
             if isinstance(made, Refusal):
                 again.append(finding)
                 reasons[finding] = made.reason
@@ -92,6 +102,11 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
             batch.left = [Left(finding, reasons[finding]) for finding in again]
             break
         todo = again
+    for finding in later:
+        if draft.now(*spans[finding]) is None:
+            batch.along.append(finding)
+        else:
+            batch.left.append(Left(finding, _LATER))
     batch.edits, batch.text = draft.edits(), draft.text
     for found in (batch.moved, batch.left):
         found.sort(key=lambda item: item.finding.start)

@@ -27,6 +27,11 @@ def is_environment_name(name: str) -> bool:
     return _ENV_NAME.fullmatch(name) is not None
 
 
+def can_be_passed(name: str) -> bool:
+    """Say whether `locum run` passes a secret under this name: people may call theirs `db.password`."""
+    return is_environment_name(name) and not steers_programs(name)
+
+
 def choose_name(finding: Finding, taken: Collection[str]) -> str:
     """Return a name for the finding's secret that is not in `taken`, whatever its case: NAME, NAME_2, NAME_3 …"""
     base = _OTHER.sub("_", finding.secret_name).strip("_").upper()[:_MAX].rstrip("_")
@@ -53,7 +58,7 @@ def agreed(found: Iterable[tuple[bytes, Finding]]) -> dict[bytes, str]:
 
 
 class Names:
-    """The names of one fix, or of one session: the same value has the same name, another value never has it.
+    """The names of one fix: the same value has the same name, another value never has it.
 
     Values are remembered by a hash under a key that dies with this object.
     """
@@ -69,11 +74,6 @@ class Names:
     def of(self, value: SecretBytes) -> str:
         """Return the value's name, "" for one that has none yet."""
         return self._by_value.get(self._keyed(value), "")
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Let these names mean nothing any more: what they stood for was taken out again."""
-        gone = set(names)
-        self._by_value = {value: name for value, name in self._by_value.items() if name not in gone}
 
     def choose(
         self, finding: Finding, value: SecretBytes, taken: Collection[str], in_vault: Callable[[SecretBytes], str]

@@ -6,8 +6,11 @@ one and then checks what it made: a fix that would leave the value where it stoo
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from locum.detect.finding import Finding
-from locum.refs.reference import looks_like_reference
+from locum.refs.reference import locum_reference, looks_like_reference
 from locum.rewrite.languages import kind_of, kind_of_script, refusal_for
 from locum.rewrite.naming import choose_name, is_environment_name
 from locum.rewrite.plan import NO_EDIT, Plan, Refusal
@@ -57,10 +60,10 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     try:
         made = idiom(target)
     except NoSafeEdit as problem:
-        return Refusal(f"{NO_EDIT}{problem.reason}.")
+        return discreet(Refusal(f"{NO_EDIT}{problem.reason}."), {target.raw})
     except RecursionError:
         return Refusal(f"{NO_EDIT}the text is nested too deeply.")
-    return _checked(made, target)
+    return discreet(_checked(made, target), {target.raw})
 
 
 def _is_not_utf8(source: SourceText) -> bool:
@@ -86,3 +89,13 @@ def _checked(made: Plan, target: Target) -> Plan | Refusal:
     if changed == target.text or not gone or any(target.raw in text or value in text.encode() for text in written):
         return Refusal(f"{NO_EDIT}the value would still stand in the text.")
     return made
+
+
+def discreet(made: Plan | Refusal, secrets: Collection[str]) -> Plan | Refusal:
+    """Take away what people are told when a secret stands in it: somebody may have called a server by its token."""
+    told = made.reason if isinstance(made, Refusal) else f"{made.note}\n{made.idiom}"
+    if not any(secret in told for secret in secrets):
+        return made
+    if isinstance(made, Refusal):
+        return Refusal(f"{NO_EDIT}what stands around the secret holds a secret too.")
+    return replace(made, idiom=locum_reference(made.name), note="")

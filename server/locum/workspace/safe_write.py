@@ -106,10 +106,11 @@ def _replace(folder: int | None, name: str, path: Path, before: bytes, after: by
     finally:
         os.close(old)
         if made:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # not FileNotFoundError alone: what happened to the file is what counts
                 os.unlink(temporary, dir_fd=folder)
     if folder is not None:
-        os.fsync(folder)
+        with contextlib.suppress(OSError):  # the file is the new one by now, whatever its folder's disk says
+            os.fsync(folder)
 
 
 def _fill(new: int, old: int, info: os.stat_result, data: bytes) -> None:
@@ -122,8 +123,11 @@ def _fill(new: int, old: int, info: os.stat_result, data: bytes) -> None:
         if (ours.st_uid, ours.st_gid) != (info.st_uid, info.st_gid):
             os.fchown(new, info.st_uid, info.st_gid)
     if hasattr(os, "listxattr"):
+        attributes: list[str] = []
         with contextlib.suppress(OSError):  # a file system without them
-            for attribute in os.listxattr(old):
+            attributes = os.listxattr(old)
+        for attribute in attributes:
+            with contextlib.suppress(OSError):  # one that only the system may set
                 os.setxattr(new, attribute, os.getxattr(old, attribute))
     if hasattr(os, "fchmod"):
         os.fchmod(new, stat.S_IMODE(info.st_mode))
@@ -154,9 +158,17 @@ def _swap(
             raise _changed(path)
         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return
-    if there(temporary) == meant and is_unchanged():
-        return  # what is under the temporary name now is the old file, which goes
-    _exchange(folder, temporary, name)
+    with contextlib.suppress(OSError):  # what cannot be looked at is put back
+        if there(temporary) == meant and is_unchanged():
+            return  # what is under the temporary name now is the old file, which goes
+    try:
+        _exchange(folder, temporary, name)
+    except FileNotFoundError:  # somebody took one of the two away
+        try:
+            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError:
+            return  # there is nothing to put back: ours is all there is
+        raise _changed(path) from None
     if there(temporary) != (ours.st_dev, ours.st_ino):
         _exchange(folder, temporary, name)  # somebody put a newer one there in between: that one stays
     raise _changed(path)

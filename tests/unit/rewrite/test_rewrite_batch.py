@@ -89,12 +89,29 @@ def test_same_value_same_name_and_a_program_that_compiles(rows: list[tuple[str, 
         assert names[bytes(moved.plan.value.view())] == moved.plan.name
 
 
-def test_names_are_remembered_by_value_and_forgotten_by_name() -> None:
+def test_names_are_remembered_by_value() -> None:
     from locum.secret import SecretBytes
 
     names, finding = Names(), Finding("r", "t", 0, 1, "error", "high", (), "K", "f")
     assert names.choose(finding, SecretBytes(b"one"), {"K"}, lambda _: "") == "K_2"
     assert names.choose(finding, SecretBytes(b"one"), (), lambda _: "") == "K_2"
     assert names.choose(finding, SecretBytes(b"two"), (), lambda _: "OTHER") == "OTHER"
-    names.forget(["K_2"])
-    assert names.of(SecretBytes(b"one")) == ""
+    assert names.of(SecretBytes(b"three")) == ""
+
+
+@pytest.mark.parametrize("other", ["<tulip-1>", "<tulip-2>"])
+def test_what_people_are_told_holds_no_secret(other: str) -> None:
+    """Somebody called an MCP server by its token, or by another one of this text."""
+    _, batch = planned(f'{{"mcpServers": {{"{other}": {{"command": "x", "env": {{"K": "<tulip-1>"}}}}}}}}', ".mcp.json")
+    assert (len(batch.moved), len(batch.left)) == (1, 1)
+    assert WORD not in batch.moved[0].plan.note + batch.moved[0].plan.idiom + batch.left[0].reason
+
+
+def test_a_text_of_nothing_but_secrets_takes_several_goes() -> None:
+    rows = 1200
+    text, left = "".join(f"K{row}=<tulip-{row}>\n" for row in range(rows)), rows
+    _, batch = planned(text, ".env")
+    assert 100 < len(batch.moved) <= 500
+    assert len(batch.moved) + len(batch.left) == left
+    assert {item.reason for item in batch.left} == {"there are too many secrets in this text for one go: fix it again."}
+    assert batch.moved[0].finding.start < batch.left[0].finding.start

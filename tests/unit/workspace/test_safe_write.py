@@ -121,3 +121,40 @@ def test_a_full_disk_leaves_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     assert file.read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "unlink"])
+def test_what_fails_behind_the_change_does_not_call_it_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, call: str
+) -> None:
+    """Who is told that nothing was written takes the value out of the vault again."""
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+    real = getattr(os, call)
+
+    def broken(what: int | str, **places: int) -> None:
+        if call == "unlink" or stat.S_ISDIR(os.fstat(int(what)).st_mode):
+            raise OSError(5, os.strerror(5))
+        real(what, **places)
+
+    monkeypatch.setattr(safe_write.os, call, broken)
+    replace_bytes(tmp_path, file, b"old", b"new")
+    monkeypatch.undo()
+    assert file.read_bytes() == b"new"
+
+
+def test_what_cannot_be_looked_at_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if safe_write._exchanger() is None:
+        pytest.skip("names cannot be exchanged here")
+    file = tmp_path / "a"
+    file.write_bytes(b"old")
+
+    def blind(*_: object, **__: object) -> os.stat_result:
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr(safe_write.os, "stat", blind)
+    with pytest.raises(NotWritten):
+        replace_bytes(tmp_path, file, b"old", b"new")
+    monkeypatch.undo()
+    assert file.read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]

@@ -81,16 +81,14 @@ async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
         moving = move_file(ls, _text(target, "uri"))
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     names = moved.names if moved.applied else []
-    if moved.declined:
-        _say(ls, types.MessageType.Info, "Nothing was changed.")
-    elif moved.applied:
+    if moved.applied:
         secrets = "1 secret" if moved.count == 1 else f"{moved.count} secrets"
         left = f" Left {len(moved.left)}: {moved.reason.removeprefix(NO_EDIT)}" if moved.left else ""
         said = f"Moved {secrets} to your vault.{left} {_what_now(ls, moved)}They stood in plain text: rotate them."
         _say(ls, types.MessageType.Warning if left else types.MessageType.Info, said)
-    else:
+    elif moved.left:  # else a person said no, and knows it
         more = f" {len(moved.left) - 1} more stay too." if len(moved.left) > 1 else ""
-        _say(ls, types.MessageType.Warning, f"Not moved. {_sentence(moved.reason)}{more}")
+        _say(ls, types.MessageType.Warning, f"Nothing was moved. {_sentence(moved.reason)}{more}")
     return {"applied": moved.applied, "names": names, "left": moved.left}
 
 

@@ -12,7 +12,7 @@ import string
 
 from locum.rewrite.idioms.code_imports import add_imports
 from locum.rewrite.idioms.code_languages import LANGUAGES, Encoder, Language, Quote
-from locum.rewrite.idioms.code_lexer import Lexer, Token, blank
+from locum.rewrite.idioms.code_lexer import Lexer, Token, blank, outline
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import Edit
@@ -57,6 +57,7 @@ class _Literal:
         self.offset = max(0, token.start - _BEFORE)
         self.before = "" if quote.here else code[self.offset : token.start]
         self.after = "" if quote.here else code[token.end : token.end + _AFTER]
+        self.around = "" if quote.here else outline(code, token.start, _BEFORE)
         self.tokens = tokens
         self.format = any(re.search(pattern, self.before) for pattern in language.formats)
 
@@ -97,7 +98,7 @@ class _Literal:
         for never in self.language.never:
             if not (never.whole if self.whole else never.part):
                 continue
-            if never.before and re.search(never.before, self.before) is None:
+            if never.before and re.search(never.before, self.around) is None:
                 continue
             if never.after and re.match(never.after, self.after) is None:
                 continue
@@ -107,7 +108,7 @@ class _Literal:
                 never.reason.replace("{{{name}}}", f"{{{self.target.name}}}").replace("{name}", self.target.name)
             )
         for constant in self.language.constants:
-            declared = re.search(constant.declared, self.before)
+            declared = re.search(constant.declared, self.around)
             name = declared and re.escape(declared["name"])
             if name and any(re.search(used.replace("NAME", name), self.code) for used in constant.used):
                 raise NoSafeEdit("another place in this file takes the constant, and a constant only")

@@ -181,6 +181,19 @@ LANGUAGES: dict[str, Language] = {
                 "a Go constant takes no call: move it out of the 'const (…)' block to a 'var' first",
                 inside=r"\bconst\s*$",
             ),
+            Never(
+                "a Go constant takes no call: make it a 'var' of its own first",
+                r"\bconst[ \t]+\w+(?:[ \t]*,|[ \t]+(?!string\b)[\w.]+[ \t]*=)[^\n;]*$",
+            ),
+            Never(
+                "what os.Getenv returns is a string, and another type is declared here: convert it by hand",
+                r"\bvar[ \t]+\w+[ \t]+(?!string\b|any\b)[A-Za-z_][\w.]*[ \t]*=[ \t]*$",
+            ),
+            Never(
+                "what os.Getenv returns is a string, and another type is declared here: convert it by hand",
+                r"(?:\bmap\[[^\]\n]*\]|\[[\d.]*\])(?!string\b|any\b)[A-Za-z_][\w.]*\{[^{}()]*$",
+            ),
+            Never("the length of an array must be a constant", r"\[len\(\s*$"),
             Never("a 'case' here may be a constant that must be known to the compiler", r"\bcase\s[^:;{}]*$"),
         ),
         changes=(
@@ -373,6 +386,7 @@ LANGUAGES: dict[str, Language] = {
         block_comments=(("\n=begin", "\n=end"),),
         never=(
             Never("it is a key of a hash", "", r":(?!:)"),
+            Never("it is a symbol, which takes no expression: call .to_sym on what reads it", r"(?<![\w:]):$"),
             Never(
                 "it is a format, in which a % of the value would count: pass the secret as an argument",
                 "",
@@ -418,6 +432,7 @@ LANGUAGES: dict[str, Language] = {
                 "a PHP constant takes no call: write define('…', getenv('{name}'))",
                 r"\bconst\s+(?:\w+\s+)?\w+\s*=[^;]*$",
             ),
+            Never("a case of an enum takes no call", r"\bcase\s+\w+\s*=[^;]*$"),
             Never(
                 "a property's default takes no call: set it in the constructor, from getenv('{name}')",
                 r"\b(?:public|private|protected|var|static|readonly)\s+(?:[?\w\\|]+\s+)*\$\w+\s*=[^;]*$",

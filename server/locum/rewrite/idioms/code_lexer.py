@@ -17,6 +17,9 @@ _OPENS = {close: opening for opening, close in _PAIRS.items()}
 _DEEPEST, _MAX_MISSES = 8, 8
 _LINE_END = re.compile(r"[\r\n]|$")
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
+_BRACKET = re.compile(r"[()\[\]{}]")
+_HEAD = 120
+"""How much, in characters, of what stands before an open bracket tells what is in it."""
 
 
 @dataclass(slots=True)
@@ -173,3 +176,18 @@ def blank(text: str, tokens: Iterable[Token]) -> str:
         pieces += [text[at:start], re.sub(r"[^\r\n]", " ", text[start:close])]
         at = close
     return "".join([*pieces, text[at:]])
+
+
+def outline(code: str, at: int, size: int) -> str:
+    """Return the last `size` characters of code before `at` (blanked), and before them, however far up they are, the heads
+    of the brackets that are still open: of a list of a hundred lines too one sees what it is a list of.
+    """
+    start, still_open = max(0, at - size), list[int]()
+    for match in _BRACKET.finditer(code, 0, start):
+        opening = _OPENS.get(match.group())
+        if opening is None:
+            still_open.append(match.start())
+        elif still_open and code[still_open[-1]] == opening:
+            still_open.pop()
+    heads = [code[max(0, place - _HEAD) : place + 1] for place in still_open[-_DEEPEST:]]
+    return "".join([*heads, code[start:at]])

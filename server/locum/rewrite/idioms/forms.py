@@ -1,6 +1,6 @@
 """What the reader of a configuration file puts a value in the place of, by the file's path. Data: one row a reader.
 
-A row is here because that reader's documentation says so; every other file gets `locum://NAME`, and `locum run --render`.
+A row is here because that reader's documentation says so; every other file gets `locum://NAME`, and `locum run --mount`.
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ _FORMS = (
     Form(
         r".*",
         REFERENCE,
-        "Nothing resolves references in this file by itself: start the program with 'locum run --render {file} -- …', and an "
-        "argument that names the file gives it a copy with the value in it.",
+        "Nothing resolves references in this file by itself: start the program with 'locum run --mount {file} -- …', and it "
+        "finds a copy with the value there; --render does where an argument names the file.",
         inside=False,
     ),
 )  # fmt: skip

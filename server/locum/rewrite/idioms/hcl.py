@@ -130,7 +130,7 @@ def _variable(target: Target, reader: Reader, string: String, place: Place, prog
     edits: list[Edit] = []
     declared = next((block for block in reader.blocks if block.words == ("variable", variable)), None)
     if declared is None:
-        edits.append(_declaration(target, variable))
+        edits.append(_declaration(target, variable, program))
     elif declared.attribute("sensitive") is None or declared.attribute("default") is not None:
         raise NoSafeEdit(f"var.{variable} is declared here already: use it by hand, or choose another name")
     if place.block.words[:1] == ("output",) and place.attribute is not None:
@@ -141,11 +141,11 @@ def _variable(target: Target, reader: Reader, string: String, place: Place, prog
     return _expression(target, reader, string, place, f"var.{variable}", tuple(edits), note)
 
 
-def _declaration(target: Target, variable: str) -> Edit:
+def _declaration(target: Target, variable: str, program: _Program) -> Edit:
     newline, end = target.newline, len(target.text)
     lines = [
         f'variable "{variable}" {{',
-        f"  {_origin(target, variable)}",
+        f"  {_origin(target, variable, program)}",
         "  type      = string",
         "  sensitive = true",
         "}",
@@ -154,9 +154,9 @@ def _declaration(target: Target, variable: str) -> Edit:
     return Edit(end, end, gap + newline.join(lines) + newline)
 
 
-def _origin(target: Target, variable: str) -> str:
+def _origin(target: Target, variable: str, program: _Program) -> str:
     """Say in a comment where the value comes from: people and our own index of names find it by the reference."""
-    return f"# {target.reference}, by TF_VAR_{variable}"
+    return f"# {target.reference}, by {program.prefix}{variable}"
 
 
 def _sensitive_output(target: Target, block: Block, shown: Attribute) -> list[Edit]:
@@ -184,7 +184,7 @@ def _default(target: Target, reader: Reader, place: Place, program: _Program) ->
     if attribute is None or attribute.name != "default" or not variable:
         raise NoSafeEdit("what describes a variable takes no expression")
     value, note = _all_of(target, reader, place, attribute)
-    edits = [_instead_of_default(target, block, attribute, variable)]
+    edits = [_instead_of_default(target, block, attribute, variable, program)]
     for other in reader.blocks:
         shown = other.attribute("value")
         if other.words[:1] == ("output",) and shown is not None:
@@ -194,8 +194,10 @@ def _default(target: Target, reader: Reader, place: Place, program: _Program) ->
     return target.plan(edits, value, f"variable {variable}", note)
 
 
-def _instead_of_default(target: Target, block: Block, default: Attribute, variable: str) -> Edit:
-    origin = _origin(target, variable)
+def _instead_of_default(
+    target: Target, block: Block, default: Attribute, variable: str, program: _Program
+) -> Edit:  # fmt: skip
+    origin = _origin(target, variable, program)
     start = target.text.rfind("\n", 0, default.start) + 1
     margin = target.text[start : default.start]
     on_its_line = not margin.strip()
