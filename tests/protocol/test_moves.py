@@ -276,6 +276,23 @@ def test_one_value_is_called_what_most_places_call_it(client: Client) -> None:
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["names"] == ["GITHUB_TOKEN"]
 
 
+def test_what_programs_need_is_said_once_and_what_is_long_goes_to_the_log(client: Client) -> None:
+    first, second = github_token(), github_token()
+    uri = client.open("few.py", f'a = "{first}"\nb = "{second}"\n', "python")
+    assert run(client, "locum.moveAllToVault", {"uri": uri, "version": 1})["applied"]
+    (said,) = messages(client)
+    assert said.startswith("Locum: Moved 2 secrets to your vault. Run it under 'locum run --secret ")
+    assert said.count("locum run") == 1, "one program is started once"
+    for name in ("a.env", "b.js", "c.ini"):
+        (client.home.project / name).write_text(f"TOKEN='{github_token()}'\n")
+    answer_with(client, "Move them")
+    assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"]
+    assert "How programs get them now: see Locum's log." in messages(client)[-1]
+    log = [note["params"]["message"] for note in client.notes if note["method"] == "window/logMessage"]
+    assert any(line.startswith("a.env: Start the program with 'locum run --env-file a.env") for line in log)
+    assert any(line.startswith("b.js: Run it under 'locum run --secret ") for line in log)
+
+
 def test_a_workspace_is_left_alone_unless_the_person_says_so(client: Client) -> None:
     text = f'TOKEN = "{github_token()}"\n'
     (client.home.project / "closed.py").write_text(text)

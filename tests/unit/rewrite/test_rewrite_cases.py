@@ -147,6 +147,7 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         ("azure-pipelines.yml", "k: <tulip>", "PIPELINE_VAR_NAME=NAME -- az pipelines variable create --name NAME"),
         (".env", "K=<tulip>", "'locum run --env-file .env -- …', which puts the value in the place of locum://NAME."),
         ("my app/.env", "K=<tulip>", "locum run --env-file 'my app/.env' -- "),
+        ("token.txt", "<tulip>", "locum run --render token.txt -- "),
         (".envrc", "export K=<tulip>", "'locum run -- …'"),
         ("app.ini", "k = <tulip>", "locum run --mount app.ini -- "),
         ("my app/a.ini", "k = <tulip>", "locum run --mount 'my app/a.ini' -- "),
