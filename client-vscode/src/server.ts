@@ -14,7 +14,7 @@ import {
   State,
 } from "vscode-languageclient/node";
 import { Restarts } from "./restarts";
-import { createNoTrace, type Output } from "./vscodeapi";
+import { askAndWait, createNoTrace, type Output, type Question, showFile } from "./vscodeapi";
 
 const STOP_MS = 3000;
 
@@ -113,7 +113,14 @@ export class Server {
       initializationFailedHandler: () => false,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       markdown: { isTrusted: false, supportHtml: false },
+      middleware: {
+        window: {
+          showDocument: async (params, token, next) =>
+            params.external === true ? next(params, token) : { success: await showFile(params.uri, params.takeFocus === true) },
+        },
+      },
     });
+    client.onRequest("window/showMessageRequest", (question: Question) => askAndWait(question));
     client.onNotification("locum/leases", (params: unknown) => this.#events.onLeases(params));
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) {

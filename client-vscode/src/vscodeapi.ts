@@ -57,6 +57,30 @@ export async function showError(message: string, buttons: Record<string, () => u
   }
 }
 
+/** What the server asks a person, in the protocol's words. */
+export interface Question {
+  readonly message: string;
+  readonly actions?: readonly { readonly title: string }[];
+}
+
+/**
+ * Ask what a person may need a while to answer. Shown as an error, though it is none: every other notification hides
+ * itself after some seconds, and the question with it, say while the preview of an edit is read.
+ */
+export async function askAndWait({ message, actions = [] }: Question): Promise<{ title: string } | null> {
+  return (await vscode.window.showErrorMessage(message, ...actions)) ?? null;
+}
+
+/** Open a file in a tab that stays. One that is only looked at must not take the place, and close, what is worked on. */
+export async function showFile(uri: string, takeFocus: boolean): Promise<boolean> {
+  try {
+    await vscode.window.showTextDocument(vscode.Uri.parse(uri), { preview: false, preserveFocus: !takeFocus });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function showNote(message: string): void {
   void vscode.window.showInformationMessage(message);
 }

@@ -37,7 +37,9 @@ def test_a_dry_run_shows_every_line_and_no_value_and_writes_nothing(scene: tuple
     assert '-TOKEN = "•••"' in done.stdout
     assert '+TOKEN = os.environ["GITHUB_TOKEN"]' in done.stdout
     assert "stays: key.go:4:9 GitHub personal access token" in done.stdout
-    assert "3 secrets can move, 1 must stay." in done.stdout
+    assert "3 secrets can move, 1 must stay:" in done.stdout
+    assert "  app.py, web.js: Run it under 'locum run --secret GITHUB_TOKEN -- …'" in done.stdout
+    assert "Without --dry-run it asks" in done.stdout
     for text in before.values():
         for word in text.split('"') + text.split("'") + text.split():
             if len(word) > 30:
@@ -64,6 +66,8 @@ def test_on_a_terminal_it_shows_and_asks(scene: tuple[Home, str], answer: str, c
     terminal.type(answer)
     assert terminal.wait() == code, "what must stay stays, whatever the answer"
     assert token[4:16] not in terminal.text
+    assert terminal.text.count("key.go:4:9") == 1, "what stays was said once, before the question"
+    assert ("'locum run --secret GITHUB_TOKEN -- …'" in terminal.text) is (answer == "y\n"), "what to do next is said"
     assert (texts(home) == before) is (answer != "y\n")
     assert len(stored(home)) == (2 if answer == "y\n" else 0)
 
@@ -97,7 +101,11 @@ def test_only_some_rules_and_only_some_paths(scene: tuple[Home, str]) -> None:
 
 
 def test_what_is_quiet_is_left_to_a_person(vault_home: Home) -> None:
-    """Tests and documents hold examples: what would not fail a scan is moved only when asked for."""
+    """Tests and documents hold examples: what would not fail a scan is moved only when asked for; it is told of."""
+    (vault_home.project / "notes.md").write_text(f"The token: {github_token()}\n")
+    said = vault_home.run("fix", "--all", "--level", "error").stdout
+    assert said == "Nothing to fix. 1 finding of a lower level is left out: --level warning takes it too.\n"
+    (vault_home.project / "notes.md").unlink()
     folder = vault_home.project / "tests"
     folder.mkdir()
     text = f'TOKEN = "{github_token()}"\n'
@@ -106,8 +114,9 @@ def test_what_is_quiet_is_left_to_a_person(vault_home: Home) -> None:
         item["severity"]
         for item in json.loads(vault_home.run("scan", "--format", "json", check=None).stdout)["findings"]
     }
-    vault_home.run("fix", "--all", check=None)
+    said = vault_home.run("fix", "--all", check=None).stdout
     moved = (folder / "test_a.py").read_text() != text
+    assert ("1 finding of a lower level is left out: --level " in said) is not moved
     assert moved is bool(levels & {"error", "warning"})
     vault_home.run("fix", "--all", "--level", "hint")
     assert (folder / "test_a.py").read_text() != text

@@ -120,11 +120,17 @@ def test_exit_codes_pass(ready: Ready) -> None:
     for command, code in (
         (["sh", "-c", "exit 7"], 7),
         (["sh", "-c", "kill -TERM $$"], 143),
-        (["no-such-command-here"], 127),
+        (["./no-such-command-here"], 127),
     ):
         terminal = ready.terminal("run", "--secret", "API_KEY", "--", *command)
         terminal.answer()
         assert terminal.wait() == code
+
+
+def test_what_cannot_start_is_not_asked_for(ready: Ready) -> None:
+    terminal = ready.terminal("run", "--secret", "API_KEY", "--", "no-such-command-here")
+    assert terminal.wait() == 127
+    assert terminal.text.strip() == "locum: no-such-command-here: command not found"
 
 
 def test_a_task_of_the_manifest_brings_its_secrets_and_command(ready: Ready) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
 from support.bed import need_bed
 from support.home import Home, canary
 from support.neovim import Neovim
-from support.tokens import github_token
+from support.tokens import MAKERS, github_token
 from support.transcript import Transcript
 
 pytestmark = pytest.mark.nvim
@@ -111,6 +112,86 @@ def test_a_planted_token_moves_into_the_vault_and_undo_brings_the_text_back(edit
     nvim.close()
     editor.transcript.assert_only_document_text_holds(token)
     assert token.encode() not in editor.home.everything_written()
+
+
+def buffers(nvim: Neovim) -> dict[str, list[str]]:
+    """Return the lines of all loaded files that are not written yet, by name."""
+    return nvim.lua(
+        "local all = vim.empty_dict(); for _, b in ipairs(vim.api.nvim_list_bufs()) do if vim.bo[b].modified then"
+        " all[vim.fs.basename(vim.api.nvim_buf_get_name(b))] = vim.api.nvim_buf_get_lines(b, 0, -1, false) end end return all"
+    )
+
+
+def test_a_whole_workspace_moves_after_one_question(editor: Editor) -> None:
+    """Neovim's own lists are answered by keys."""
+    token, other, project = github_token(), MAKERS["stripe"](SystemRandom()), editor.home.project
+    (project / ".git").mkdir()  # what makes the folder a workspace
+    path = project / "app.py"
+    before = f'TOKEN = "{token}"\nSTRIPE_KEY = "{other}"\n'
+    path.write_text(before)
+    (project / ".env").write_text(f"GITHUB_TOKEN={token}\n")
+    (project / "closed.js").write_text(f'const key = "{other}";\n')
+    nvim = editor.open(project / ".env")
+    nvim.keys(":edit app.py<CR>")
+    nvim.wait("return #vim.diagnostic.get(0) == 2")
+
+    nvim.keys("1G12l:lua vim.lsp.buf.code_action()<CR>")
+    nvim.answer("Move all secrets of this workspace to the vault…")
+    asked = nvim.answer("Show every line first")
+    assert "move 4 secrets in 3 files to your vault? GITHUB_TOKEN, STRIPE_KEY" in asked
+    nvim.answer("Move them")
+    nvim.wait("return #vim.diagnostic.get() == 0")
+    assert "Moved 4 to your vault" in nvim.messages()
+
+    shown = nvim.lua("return vim.fn.readfile(vim.fn.bufname('preview.diff'))")
+    assert '-TOKEN = "•••"' in shown
+    assert "+GITHUB_TOKEN=locum://GITHUB_TOKEN" in shown
+    assert buffers(nvim) == {
+        "app.py": ["import os", "", 'TOKEN = os.environ["GITHUB_TOKEN"]', 'STRIPE_KEY = os.environ["STRIPE_KEY"]'],
+        ".env": ["GITHUB_TOKEN=locum://GITHUB_TOKEN"],
+    }
+    assert (project / "closed.js").read_text() == "const key = process.env.STRIPE_KEY;\n"
+    manifest = (project / "locum.toml").read_text()
+    assert manifest.count("[secrets.") == 2
+
+    nvim.keys("u")
+    nvim.wait("return #vim.diagnostic.get(0) == 2")
+    assert "\n".join(nvim.text()) + "\n" == before
+    nvim.close()
+    for value in (token, other):
+        editor.transcript.assert_only_document_text_holds(value)
+        assert value.encode() not in editor.home.everything_written()
+
+
+def test_a_file_is_fixed_in_one_step_and_an_mcp_server_starts_through_locum(editor: Editor) -> None:
+    other, project = github_token(), editor.home.project
+    path = project / "app.py"
+    before = f'A = "{github_token()}"\nB = "{github_token()}"\n'
+    path.write_text(before)
+    nvim = editor.open(path)
+    nvim.wait("return #vim.diagnostic.get(0) == 2")
+    nvim.lua("vim.lsp.buf.code_action({ context = { only = { 'source.fixAll' } }, apply = true }); return true")
+    nvim.wait("return #vim.diagnostic.get(0) == 0")
+    assert nvim.text()[0] == "import os"
+    nvim.keys("u")
+    nvim.wait("return #vim.diagnostic.get(0) == 2")
+    assert "\n".join(nvim.text()) + "\n" == before
+
+    (project / ".cursor").mkdir()
+    (project / ".cursor/mcp.json").write_text(
+        f'{{"mcpServers": {{"gh": {{"command": "npx", "args": ["-y", "hub"],\n"env": {{"HUB_TOKEN": "{other}"}}}}}}}}\n'
+    )
+    nvim.keys(":edit! .cursor/mcp.json<CR>")
+    nvim.wait("return #vim.diagnostic.get(0) == 1")
+    nvim.keys("2G30|:lua vim.lsp.buf.code_action()<CR>")
+    nvim.answer("Move HUB_TOKEN to the vault")
+    nvim.wait("return #vim.diagnostic.get(0) == 0")
+    assert nvim.text() == [
+        '{"mcpServers": {"gh": {"command": "locum", "args": ["run", "--ttl", "8h", "--", "npx", "-y", "hub"],',
+        '"env": {"HUB_TOKEN": "locum://HUB_TOKEN"}}}}',
+    ]
+    nvim.close()
+    editor.transcript.assert_only_document_text_holds(other)
 
 
 def test_a_file_of_a_type_that_neovim_does_not_know_is_checked_too(editor: Editor) -> None:

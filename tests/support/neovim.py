@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from support.home import AGENT_MARKERS
+
+_LIST_END = "Type number and <Enter>"
+"""What Neovim writes under a list."""
 
 
 class Neovim:
@@ -20,6 +24,7 @@ class Neovim:
         self._program, self._socket, self._code = program, folder / "nvim.sock", folder / "code.lua"
         self._env = {name: value for name, value in env.items() if name not in AGENT_MARKERS}
         self._log = (folder / "nvim.log").open("wb")
+        self._answered = 0
         self._process = subprocess.Popen(
             [program, "--headless", "--listen", str(self._socket), *map(str, files)],
             env=self._env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, start_new_session=True,
@@ -64,6 +69,23 @@ class Neovim:
     def messages(self) -> str:
         """Return what Neovim has told its user so far."""
         return self.lua("return vim.fn.execute('messages')")
+
+    def answer(self, choice: str, *, seconds: float = 20) -> str:
+        """Take `choice` from a list that Neovim itself shows and waits at; return the list's lines. Nothing is stubbed.
+
+        While it waits it runs no Lua: what it shows is read from what it writes.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            shown = Path(self._log.name).read_text(errors="replace")[self._answered :]
+            asked, ended, _ = shown.rpartition(_LIST_END)
+            row = re.search(rf"^(\d+): {re.escape(choice)}\r?$", asked, re.MULTILINE)
+            if ended and row is not None:
+                self._answered += len(shown)
+                self.keys(f"{row[1]}<CR>")
+                return asked
+            assert time.monotonic() < end, f"not within {seconds} s: {choice!r} to choose; it shows:\n{shown}"
+            time.sleep(0.05)
 
     def close(self) -> None:
         """Leave it as a person does, without saving."""

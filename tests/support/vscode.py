@@ -25,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "extensions.autoUpdate": "off", "extensions.autoCheckUpdates": False, "update.mode": "none",
     "task.quickOpen.showAll": True,
     "workbench.enableExperiments": False, "window.restoreWindows": "none", "git.openRepositoryInParentFolders": "never",
+    "files.autoSave": "off",  # the default of a desktop; in a browser it is another one
     "task.allowAutomaticTasks": "off", "terminal.integrated.gpuAcceleration": "off", "editor.minimap.enabled": False,
     "terminal.integrated.shellIntegration.enabled": False, "workbench.tips.enabled": False,
     "workbench.secondarySideBar.defaultVisibility": "hidden",

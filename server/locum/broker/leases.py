@@ -67,7 +67,7 @@ class Lease:
 def content_hash(request: LeaseRequest) -> str:
     """Return what an approval is bound to: variables, files, references, sources, argv, cwd, workspace, channel, ttl."""
     grants = sorted((grant.env, grant.reference, grant.source, grant.file) for grant in request.grants)
-    files = sorted((file.path, file.digest) for file in request.files)
+    files = sorted((file.path, file.digest, file.mounted) for file in request.files)
     parts = [grants, files, request.argv, request.cwd, request.workspace, request.channel, request.ttl]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,11 +59,12 @@ def show_argv(argv: Iterable[str]) -> str:
 def lease_question(request: LeaseRequest, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for a lease: task, command, folder, references, time, who asks, level."""
     names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
+    mounted = {file.path for file in request.files if file.mounted}
     rows = [
         ("command", show_argv(request.argv)),
         ("in", visible(request.cwd)),
         *(
-            ("uses", f"{visible(g.reference)}  {_place(g, request.cwd)}  from {_source(g.source)}")
+            ("uses", f"{visible(g.reference)}  {_place(g, request.cwd, mounted)}  from {_source(g.source)}")
             for g in request.grants
         ),
         ("for", f"{_span(request.ttl)} at most; it ends with the task"),
@@ -82,7 +83,7 @@ def lease_question(request: LeaseRequest, *, asked_by: str, expires_in: int) -> 
 
 def change_question(verb: str, name: str, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for replacing or deleting a stored secret."""
-    lines = (f"{'secret':<9} {visible(name)}", f"{'asked by':<9} {visible(asked_by)}", f"{'level':<9} {LEVEL_TEXT}")
+    lines = (f"{'secret':<9} {visible(name)}", f"{'asked by':<9} {visible(asked_by)}")
     return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", LEVEL, expires_in)
 
 
@@ -90,7 +91,7 @@ def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -
     """Make the question for a second name of one value: whoever allows a task sees names, so a name is worth a yes."""
     lines = (
         f"{'secret':<9} {visible(name)}", f"{'new name':<9} {visible(new_name)}  (an approval will show this one)",
-        f"{'asked by':<9} {visible(asked_by)}", f"{'level':<9} {LEVEL_TEXT}",
+        f"{'asked by':<9} {visible(asked_by)}",
     )  # fmt: skip
     title = f"Give {visible(name)} a second name, {visible(new_name)}, in your vault?"
     return Question(_new_id(), title, lines, (name, new_name), (), "", LEVEL, expires_in)
@@ -100,11 +101,12 @@ def _new_id() -> str:
     return "q_" + secrets.token_hex(8)
 
 
-def _place(grant: Grant, cwd: str) -> str:
+def _place(grant: Grant, cwd: str, mounted: Container[str]) -> str:
     """Say where the task finds a value: in a variable, or in the rendered copy of a file."""
     if grant.env:
         return f"as ${visible(grant.env)}"
-    return f"in a copy of {visible(grant.file.removeprefix(cwd.rstrip('/') + '/'))}"
+    name = visible(grant.file.removeprefix(cwd.rstrip("/") + "/"))
+    return f"at {name}, in a mount that only the task sees" if grant.file in mounted else f"in a copy of {name}"
 
 
 def _source(source: str) -> str:

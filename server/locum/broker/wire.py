@@ -100,6 +100,8 @@ class RenderedFile:
 
     path: str
     digest: str
+    mounted: bool = False
+    """Whether the task finds the copy at that path; else where its arguments say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ class LeaseRequest:
                 Grant(str(g["env"]), str(g["reference"]), str(g["source"]), str(g.get("file", "")))
                 for g in raw["grants"]
             )  # fmt: skip
-            files = tuple(RenderedFile(str(f["path"]), str(f["digest"])) for f in raw.get("files", ()))
+            files = tuple(
+                RenderedFile(str(f["path"]), str(f["digest"]), bool(f.get("mounted"))) for f in raw.get("files", ())
+            )
             argv = tuple(str(part) for part in raw["argv"])
             request = cls(
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),

@@ -40,7 +40,7 @@ def show(format_: str, last: int) -> None:
 
 @audit.command("verify")
 def check() -> int:
-    """Check that no record was changed, removed or added by another hand."""
+    """Check that no other hand changed, removed or added a record."""
     with connect() as client:
         verdict = with_vault(client, client.verify_audit)
     if verdict["ok"]:

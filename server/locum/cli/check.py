@@ -127,7 +127,8 @@ def _name(reference: str) -> str:
 
 def _as_text(report: _Report, project: Project) -> str:
     if not report.secrets and not report.undeclared:
-        return f"{printable(Path(relative(project.manifest)))} declares no secrets. 'locum init' proposes some."
+        name = printable(Path(relative(project.manifest)))
+        return f"{name} declares no secrets. 'locum init' proposes some; 'locum fix' moves those in plain text."
     width = max((len(secret.name) for secret in report.secrets), default=0)
     lines = [f"{secret.name:<{width}}  {_state(secret, report)}" for secret in report.secrets]
     for item in report.undeclared:

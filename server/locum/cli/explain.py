@@ -42,4 +42,4 @@ def explain(rule: str, format_: str) -> None:
     click.echo(textwrap.fill(found.explanation, width=96))
     if found.url:
         click.echo(f"\nThe vendor's page: {found.url}")
-    click.echo(f"Keep it in the vault: locum secret set {found.secret_name}")
+    click.echo(f"Move it to the vault: locum fix --rule {found.id}")

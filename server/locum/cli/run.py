@@ -19,24 +19,28 @@ from locum.refs.manifest import DEFAULT_TTL, Manifest, Task, parse_duration
 from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
 from locum.run.environment import child_environment
 from locum.run.launch import StopWatch, launch
+from locum.run.spawn import NotStarted, find_program
 from locum.secret import SecretBytes
 from locum.workspace.project import Project, find_project, load_manifest
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--task", help="A task of locum.toml: its secrets, time and, without CMD, its command.")
+@click.option("--task", metavar="NAME", help="A task of locum.toml: its secrets, time and, without CMD, its command.")
 @click.option("--secret", "secrets", multiple=True, metavar="NAME[=REF]", help="A secret as $NAME. Repeatable.")
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file whose references count.")
 @click.option(
     "--render", multiple=True, metavar="FILE", help="A file in CMD whose references are resolved in a copy. Repeatable."
 )
-@click.option("--ttl", help="How long the lease lives at most, for example 90s, 15m, 2h.")
-@click.option("--reason", default="", help="Shown to the person who approves.")
+@click.option(
+    "--mount", multiple=True, metavar="FILE", help="A file that CMD finds with its references resolved. Repeatable."
+)
+@click.option("--ttl", metavar="TIME", help="How long the lease lives at most, for example 90s, 15m, 2h.")
+@click.option("--reason", default="", metavar="TEXT", help="Shown to the person who approves.")
 @click.option("--channel", type=click.Choice(["env"]), default="env", show_default=True, help="How values arrive.")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", metavar="[--] [CMD]...", nargs=-1, type=click.UNPROCESSED)
 def run(
-    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...], ttl: str | None,
-    reason: str, channel: str, command: tuple[str, ...],
+    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...],
+    mount: tuple[str, ...], ttl: str | None, reason: str, channel: str, command: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run CMD with secrets that it may use, and nobody sees.
 
@@ -47,6 +51,11 @@ def run(
     references, and CMD gets the path of a copy in memory with the values wherever it names FILE (`FILE`, `./FILE`,
     `--config=FILE`, `@FILE`, a variable that is FILE). Linux only; not for programs that follow links to their end
     before they open a file (PHP, Node's require).
+
+    --mount FILE needs no argument that names FILE: CMD and what it starts find the copy at FILE's own path, in a mount
+    that nobody else sees, and cannot write to it. Linux only, where user namespaces are allowed; unless you are root,
+    programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
+    sees its references again.
     """
     project = find_project(Path.cwd())
     manifest = load_manifest(project)
@@ -58,7 +67,7 @@ def run(
     wanted = _references(chosen.secrets, secrets, file_references, os.environ)
     environment = dict(os.environb) | {k.encode(): v.encode() for k, v in plain.items() if k not in os.environ}
     folder = os.fspath(project.root if not command else Path.cwd())
-    with Copies(render, argv, environment, folder) as copies:
+    with Copies(render, mount, argv, environment, folder) as copies:
         grants = [Grant(env, reference.text, _source(reference, manifest)) for env, reference in wanted.items()]
         grants += copies.grants(lambda reference: _source(reference, manifest))
         if not grants:
@@ -68,6 +77,9 @@ def run(
             parse_duration(ttl) if ttl else chosen.ttl, reason, channel, copies.described(),
         )  # fmt: skip
         child_environment(environment, dict.fromkeys(wanted, SecretBytes(b"-")))  # before anybody is asked
+        missing = _not_found(argv[0], environment)
+        if missing is not None:
+            return missing
         with connect() as client:
             return _run_leased(client, request, environment, copies)
 
@@ -95,6 +107,18 @@ def _run_leased(
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code
+
+
+def _not_found(program: str, environment: Mapping[bytes, bytes]) -> int | None:
+    """Say that there is no such program, and return the exit code: nobody shall allow what cannot start."""
+    if "/" in program:  # seen from the folder in which it will start, which is not ours yet
+        return None
+    try:
+        find_program(program, environment.get(b"PATH"))
+    except NotStarted as problem:
+        click.echo(f"locum: {problem}", err=True)
+        return problem.exit_code
+    return None
 
 
 def _ended(client: BrokerClient, lease_id: str) -> str | None:

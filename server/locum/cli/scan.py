@@ -26,6 +26,8 @@ from locum.workspace.walk import MAX_FILE, Skipped
 _LEVELS = get_args(Severity)
 """From the gravest to the least grave."""
 _COLOURS = {"error": "red", "warning": "yellow", "information": "blue", "hint": "cyan"}
+_CONFIDENCE = {"certain": "certain"}
+"""Words that need no word behind them."""
 _UNREMARKABLE = {"binary"}
 """Reasons that a person does not want to hear of file by file."""
 
@@ -166,7 +168,7 @@ def _as_text(result: _Result, *, colour: bool) -> str:
     if first is not None:
         lines += [
             f"What it is and how to rotate it: locum explain {first.rule}",
-            f"To keep one in the vault: locum secret set {first.secret_name}  (in an editor: the quick fix does it all)",
+            f"To move them to the vault: locum fix{_with_level(result)}  (in an editor: the quick fix)",
             "Not a secret? Say so on its line in a comment: locum:allow",
         ]
     return "\n".join(lines) + "\n"
@@ -180,7 +182,7 @@ def _finding_lines(finding: Finding, source: SourceText, *, colour: bool) -> lis
         level = click.style(level, fg=_COLOURS[finding.severity])
     return [
         f"  {place:<8} {level} {finding.title}  [{finding.rule}]",
-        f"           {finding.confidence} confidence: {', '.join(finding.why)}",
+        f"           {_CONFIDENCE.get(finding.confidence, f'{finding.confidence} confidence')}: {', '.join(finding.why)}",
     ]
 
 
@@ -191,6 +193,12 @@ def _sentence(result: _Result) -> str:
     binary = sum(1 for skip in result.skipped if skip.reason in _UNREMARKABLE)
     parts += [f"{_count(binary, 'binary file')} passed over"] if binary else []
     return ", ".join(parts) + "."
+
+
+def _with_level(result: _Result) -> str:
+    """Return what `locum fix` must be told to look at any of these: it takes a warning and what is graver."""
+    gravest = min((finding.severity for finding in result.findings), key=_LEVELS.index)
+    return f" --level {gravest}" if gravest in {"information", "hint"} else ""
 
 
 def _count(number: int, what: str) -> str:

@@ -65,7 +65,8 @@ def copy(name: str, new_name: str) -> None:
     with connect() as client, terminal() as tty:
         with_vault(client, lambda: client.copy_secret(name, new_name, tty=tty))
     click.echo(
-        f"{new_name} is a second name of {name}. Refer to it as {reference}; drop the old one: locum secret rm {name}"
+        f"{new_name} is a second name of {name}. Refer to it as {reference}.\n"
+        f"When nothing refers to {name} any more: locum secret rm {name}"
     )
 
 

@@ -47,6 +47,9 @@ def tour() -> int:
             _locum(project, "broker", "stop")
 
 
+_COMPARED = "secret.match"
+
+
 class _Tour:
     """The stages, one method each."""
 
@@ -155,8 +158,12 @@ class _Tour:
     def _audit(self) -> bool:
         self._stage("4. audit", "Every question, grant and end is in a chained record: names, never values.")
         shown = _locum(self._project, "audit", "show", "--format", "json")
-        for record in json.loads(shown.stdout)["records"]:
-            self._say("  " + audit_line(record))
+        records = json.loads(shown.stdout)["records"]
+        for record in records:
+            if record["api"]["operation"] != _COMPARED:
+                self._say("  " + audit_line(record))
+        compared = sum(record["api"]["operation"] == _COMPARED for record in records)
+        self._say(f"  … and {compared} times {_COMPARED}: each fix asks whether the vault has its value already.")
         verdict = _locum(self._project, "audit", "verify")
         self._say("  " + verdict.stdout.strip())
         return verdict.returncode == 0
@@ -172,6 +179,7 @@ class _Tour:
     def _next(self) -> None:
         self._say("\nIn your own project, type:")
         self._say("  locum scan                        what is in plain text now")
+        self._say("  locum fix --dry-run               what would stand there instead")
         self._say("  locum vault init                  make your vault (keyring, or a passphrase)")
         self._say("  locum init neovim                 or install the VS Code extension: README.md, Install")
         self._say("  locum run --secret NAME -- CMD    run something with a secret")

@@ -51,12 +51,12 @@ def init(kind: str | None, path: Path | None) -> None:
     else:
         slot = PassphraseSlot(read_passphrase("New passphrase: ", confirm=True))
     store.create(slot)
-    click.echo(f"Made a vault, opened by a {kind}: {paths.vault}")
+    click.echo(f"Made your vault, which a {kind.replace('-', ' ')} opens: {paths.vault}")
     if isinstance(slot, KeyFileSlot):
         click.echo(f"Whoever reads {slot.path} can open it: keep that file out of repositories and backups.")
 
 
-@vault.command()
+@vault.command(short_help="Say whether it is there, open, and what opens it.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(format_: str) -> None:
     """Say whether there is a vault, whether it is open and by which keyslots it opens."""

@@ -115,8 +115,13 @@ def with_names(text: str, batch: Batch, path: Path, docs_of: DocsOf) -> str:
     """Return a manifest's text that declares the names of a batch. Raises ManifestProblem."""
     for moved in batch.moved:
         docs = docs_of(path, moved.finding)
-        text = add_secret(text, moved.plan.name, description=moved.finding.title, docs=docs)
+        text = add_secret(text, moved.plan.name, description=_described(moved.finding), docs=docs)
     return text
+
+
+def _described(finding: Finding) -> str:
+    """Return what the secret is: the title of a finding that knows no more than where it stands is "… in plain text"."""
+    return finding.title.removesuffix(" in plain text")
 
 
 class _Project:

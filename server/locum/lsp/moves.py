@@ -8,7 +8,7 @@ all open documents, bound to their versions; files that nobody has open are writ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,18 +62,20 @@ class Moved:
     """In the order of the texts, each once."""
     count: int = 0
     """Findings that were moved."""
-    note: str = ""
-    """Of the last one: what the person must know."""
+    notes: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    """What the person must know: file, name, note, as `rewrite.advice` takes it."""
+    problem: str = ""
+    """What failed after the texts were changed."""
     left: list[str] = field(default_factory=list[str])
     """Why findings stay, one reason each."""
 
     @classmethod
-    def of(cls, batches: Iterable[Batch]) -> Moved:
-        """Say what plans would do."""
-        plans = [moved.plan for batch in batches for moved in batch.moved]
-        names = list(dict.fromkeys(plan.name for plan in plans))
-        left = [left.reason for batch in batches for left in batch.left]
-        return cls(bool(plans), names, len(plans), plans[-1].note if plans else "", left)
+    def of(cls, planned: Sequence[tuple[str, Batch]]) -> Moved:
+        """Say what the plans for texts, by their names, would do."""
+        notes = [(file, moved.plan.name, moved.plan.note) for file, batch in planned for moved in batch.moved]
+        names = list(dict.fromkeys(name for _, name, _ in notes))
+        left = [left.reason for _, batch in planned for left in batch.left]
+        return cls(bool(notes), names, len(notes), notes, left=left)
 
     @property
     def reason(self) -> str:
@@ -165,14 +167,16 @@ class _Move:
         client = await self._off_loop(_connect)
         try:
             stores = await self._planned_in_time(client, loop)
-            moved = Moved.of([item.batch for item in (*self._planned, *self._on_disk)])
-            if not moved.applied or (confirmed is not None and not await confirmed(moved, self._preview())):
-                moved.applied = False
+            on_disk = [(file.file.project.relative(file.file.path), file.batch) for file in self._on_disk]
+            moved = Moved.of([*((item.path, item.batch) for item in self._planned), *on_disk])
+            if not moved.applied:
                 return moved
+            if confirmed is not None and not await confirmed(moved, self._preview()):
+                return Moved()  # who says no knows that nothing was moved
             problem = await self._store_and_edit(stores)
             if problem:
                 return Moved(left=[problem])
-            moved.note = await self._declare_on_disk() or moved.note
+            moved.problem = await self._declare_on_disk()
             if self._on_disk:
                 await self._write_files(stores, moved)
             return moved
@@ -358,7 +362,9 @@ class _Move:
             if not self._planned:
                 raise
             outcome, failed = Outcome(), [error.message]
-        really = Moved.of([item.batch for item in self._planned])
+        really = Moved.of([(item.path, item.batch) for item in self._planned])
+        on_disk = [(file.project.relative(file.path), done.plan.name, done.plan.note) for file, done in outcome.moved]
+        moved.notes = [*really.notes, *on_disk]
         moved.names = list(dict.fromkeys([*really.names, *outcome.names()]))
         moved.count = really.count + len(outcome.moved)
         moved.left = [*really.left, *(left.reason for _, left in outcome.left), *failed]

@@ -43,7 +43,7 @@ async def move_workspace(ls: LocumServer) -> Moved:
         if files is None:
             return Moved(left=["It was cancelled. Nothing was changed."])
     texts: list[Text] = []
-    for uri in opened:
+    for uri in sorted(opened):  # the preview's order, and that in which names are given
         check = await ls.session.checked(uri)
         found = [item for item in check.found if item.finding.severity in _LOUD] if check is not None else []
         if check is not None and found:

@@ -24,6 +24,10 @@ class Plan:
     """What the person must know or do next, one sentence, or nothing."""
 
 
+NO_EDIT = "no safe edit here: "
+"""How most refusals begin; where it stands under such a heading anyway, it is left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why there is no safe fix here, and what to do by hand. One or two sentences, no part of the value."""

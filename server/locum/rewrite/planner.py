@@ -13,7 +13,7 @@ from locum.detect.finding import Finding
 from locum.refs.reference import locum_reference, looks_like_reference
 from locum.rewrite.languages import kind_of, kind_of_script, refusal_for
 from locum.rewrite.naming import choose_name, is_environment_name
-from locum.rewrite.plan import Plan, Refusal
+from locum.rewrite.plan import NO_EDIT, Plan, Refusal
 from locum.rewrite.registry import idiom_for
 from locum.rewrite.target import NoSafeEdit, Target
 from locum.text.edits import apply_edits
@@ -54,17 +54,15 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
         return Refusal(refusal_for(kind, name))
     if _is_not_utf8(source):
         if kind in _PUT_IN:
-            return Refusal(
-                "no safe edit here: the file is not UTF-8, and 'locum run' reads no other: convert it first."
-            )
+            return Refusal(f"{NO_EDIT}the file is not UTF-8, and 'locum run' reads no other: convert it first.")
         if kind in _BYTES and not target.raw.isascii():
-            return Refusal("no safe edit here: the file is not UTF-8: the program would get other bytes.")
+            return Refusal(f"{NO_EDIT}the file is not UTF-8: the program would get other bytes.")
     try:
         made = idiom(target)
     except NoSafeEdit as problem:
-        return discreet(Refusal(f"no safe edit here: {problem.reason}."), {target.raw})
+        return discreet(Refusal(f"{NO_EDIT}{problem.reason}."), {target.raw})
     except RecursionError:
-        return Refusal("no safe edit here: the text is nested too deeply.")
+        return Refusal(f"{NO_EDIT}the text is nested too deeply.")
     return discreet(_checked(made, target), {target.raw})
 
 
@@ -84,12 +82,12 @@ def _checked(made: Plan, target: Target) -> Plan | Refusal:
     try:
         changed = apply_edits(target.text, made.edits)
     except ValueError:
-        return Refusal("no safe edit here: the edits would overlap.")
+        return Refusal(f"{NO_EDIT}the edits would overlap.")
     value = bytes(made.value.view())
     written = [edit.new_text for edit in made.edits]
     gone = any(edit.start <= target.start and target.end <= edit.end for edit in made.edits)
     if changed == target.text or not gone or any(target.raw in text or value in text.encode() for text in written):
-        return Refusal("no safe edit here: the value would still stand in the text.")
+        return Refusal(f"{NO_EDIT}the value would still stand in the text.")
     return made
 
 
@@ -99,5 +97,5 @@ def discreet(made: Plan | Refusal, secrets: Collection[str]) -> Plan | Refusal:
     if not any(secret in told for secret in secrets):
         return made
     if isinstance(made, Refusal):
-        return Refusal("no safe edit here: what stands around the secret holds a secret too.")
+        return Refusal(f"{NO_EDIT}what stands around the secret holds a secret too.")
     return replace(made, idiom=locum_reference(made.name), note="")

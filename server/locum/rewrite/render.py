@@ -1,6 +1,6 @@
 """The way back: a configuration file with references becomes one with values, each spelt as its place needs it. Pure.
 
-The result is for a program that reads the file under `locum run --render`, and for nobody else: it stays in memory.
+The result is for a program that reads the file under `locum run --render` or `--mount`, and for nobody else: it stays in memory.
 What stands in a comment stays as it is.
 """
 

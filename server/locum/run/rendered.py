@@ -7,6 +7,7 @@ What an inherited descriptor means (level L0): the task and what it starts read 
 other program of the same user through `/proc` while the task has it open. A task that closes what it inherits before it
 reads (`sudo` does), or that runs under another user or in a container, finds nothing there; nor does one that follows
 links to their end before it opens a file (PHP, Node's `require`, Python's `Path.resolve`): memory has no such end.
+`mounted` is the way for those that do.
 """
 
 from __future__ import annotations
@@ -47,13 +48,14 @@ class Template:
     text: str
     digest: str
     """SHA-256 of its bytes, which hold references and no values: what an approval is bound to."""
+    identity: tuple[int, int]
+    """Its device and inode."""
 
-    def check_unchanged(self) -> None:
-        """Raise UsageProblem unless the file still is what was approved."""
-        if read_template(self.typed).digest != self.digest:
-            raise UsageProblem(
-                "render.changed", f"{self.typed} was changed while you were asked", "Nothing was started: run it again."
-            )
+    def check_unchanged(self, *, same_file: bool = False) -> None:
+        """Raise UsageProblem unless the file still is what was approved; `same_file`: and no other one with equal bytes."""
+        now = read_template(self.typed)
+        if now.digest != self.digest or (same_file and (now.real, now.identity) != (self.real, self.identity)):
+            raise changed(self.typed)
 
 
 def read_template(name: str) -> Template:
@@ -64,7 +66,8 @@ def read_template(name: str) -> Template:
         link = isinstance(error, OSError) and error.errno == errno.ELOOP
         reason = "it is a link" if link else _reason(error)
         raise _unusable(name, reason, "Name the file that it leads to." if link else "") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
         os.close(descriptor)
         raise _unusable(name, "it is no regular file")
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
@@ -75,7 +78,15 @@ def read_template(name: str) -> Template:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise _unusable(name, "it is not UTF-8 text") from None
-    return Template(name, os.path.realpath(name), text, hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    return Template(name, os.path.realpath(name), text, digest, (info.st_dev, info.st_ino))
+
+
+def changed(typed: str) -> UsageProblem:
+    """Return the error for a file that is no longer what was read or approved."""
+    return UsageProblem(
+        "render.changed", f"{typed} was changed while you were asked", "Nothing was started: run it again."
+    )
 
 
 def spelt(text: str, copy: SecretBytes, values: Mapping[str, SecretBytes]) -> list[tuple[str, SecretBytes]]:

@@ -69,7 +69,7 @@ def spawn(
 ) -> int:
     """Start the program and return its process id once it runs. Raises `NotStarted` when `execve` refuses.
 
-    `in_child` is called in the new process, before the program takes its place.
+    `in_child` is called in the new process, before the program takes its place; it may raise `NotStarted` too.
     """
     arguments = [os.fsencode(argument) for argument in argv]
     reading, writing = os.pipe()  # both close on exec: the end of the file means that it runs
@@ -82,7 +82,10 @@ def spawn(
         refusal = report.read()
     if refusal:
         os.waitpid(pid, 0)
-        number = int(refusal)
+        code, _, reason = refusal.partition(b" ")
+        number = int(code)
+        if reason:
+            raise NotStarted(reason.decode("utf-8", "surrogateescape"), number)
         exit_code = NOT_FOUND if number == errno.ENOENT else NOT_EXECUTABLE
         raise NotStarted(f"{argv[0]}: {os.strerror(number).lower()}", exit_code)
     return pid
@@ -111,6 +114,8 @@ def _become(
         if in_child is not None:
             in_child()
         _execute(program, arguments, environment)
+    except NotStarted as problem:
+        os.write(report, b"%d %s" % (problem.exit_code, os.fsencode(str(problem))))
     except OSError as problem:
         os.write(report, b"%d" % (problem.errno or errno.EINVAL))
     except BaseException:  # noqa: BLE001 - the copy of the launcher must not go on as a launcher

@@ -88,6 +88,11 @@ def test_the_question_says_which_file_a_secret_goes_into() -> None:
     assert "in a copy of /home/u/app/conf/app.json" in "\n".join(
         lease_question(elsewhere, asked_by="", expires_in=1).lines
     )
+    mounted = LeaseRequest.from_wire(replace(IN_FILE, files=(replace(FILE, mounted=True),)).to_wire())
+    assert content_hash(mounted) != content_hash(IN_FILE)
+    assert "at conf/app.json, in a mount that only the task sees" in "\n".join(
+        lease_question(mounted, asked_by="", expires_in=1).lines
+    )
 
 
 def test_a_lease_is_used_once_by_its_holder_in_its_time() -> None:
@@ -127,6 +132,7 @@ def test_a_holder_has_only_so_many() -> None:
         {"grants": (Grant("KEY", "locum://OTHER"),)}, {"grants": (Grant("KEY2", "locum://KEY"),)},
         {"grants": (Grant("KEY", "locum://KEY", "op://a/b/c"),)}, {"grants": (Grant("", "locum://KEY", file="/a"),)},
         {"files": (RenderedFile("/a", "0" * 64),)}, {"files": (RenderedFile("/a", "1" * 64),)},
+        {"files": (RenderedFile("/a", "0" * 64, mounted=True),)},
     ],
 )  # fmt: skip
 def test_an_approval_is_bound_to_everything_it_showed(change: dict[str, object]) -> None:

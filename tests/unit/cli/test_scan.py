@@ -190,7 +190,7 @@ def test_text_report_is_plain_without_a_terminal(project: Path) -> None:
     assert "\x1b" not in text
     assert "a.py\n  2:8 " in text
     assert "locum explain github-pat" in text
-    assert "locum secret set GITHUB_TOKEN" in text
+    assert "locum fix " in text
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are not possible there")

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from locum.rewrite.plan import Plan, Refusal
-from locum.rewrite.planner import plan
-from locum.text.source import SourceText
-from support.marked import CLOSE, JOINT, OPEN, applied, finding_at, plan_marked, value_of
+from support.marked import CLOSE, JOINT, OPEN, applied, plan_for, plan_marked, value_of
 
 _CASE = re.compile(
     r"^=== ([^\n]*)\n(.*?)\n(---\n(?P<after>.*?)|--! (?P<refusal>.*?))\n\n(?=(?:===|\Z))", re.MULTILINE | re.DOTALL
@@ -130,14 +128,14 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         (".env", "K=https://x:<tulip>@h", "The whole value of K is stored"),
         ("a.json", '{"k": "https://x:<tulip>@h"}', "The whole value is stored"),
         (".mcp.json", '{"mcpServers": {"x": {"command": "y", "env": {"K": "<tulip>"}}}}', '"x" now starts through'),
-        ("b/a.toml", 'k = "<tulip>"', "locum run --render b/a.toml --"),
+        ("b/a.toml", 'k = "<tulip>"', "locum run --mount b/a.toml --"),
         (".streamlit/secrets.toml", 'k = "<tulip>"', "--secrets.files .streamlit/secrets.toml"),
         (".cargo/credentials.toml", '[registry]\ntoken = "<tulip>"', "--secret CARGO_REGISTRY_TOKEN=NAME"),
         ("a.toml", 'k = "https://x:<tulip>@h"', "The whole string is stored"),
         (
             ".mcp.json",
             '{"mcpServers": {"x": {"url": "https://h?k=<tulip>"}}}',
-            "Keep NAME out of the environment of Claude",
+            "reached through 'locum bridge' under 'locum run'",
         ),
         (
             "x.json",
@@ -145,10 +143,15 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
             "sends as X-Key",
         ),
         ("a.jsx", '(=a k="<tulip>" />)', "visible to every visitor"),
-        (".github/workflows/a.yml", "k: <tulip>", "gh secret set NAME"),
-        ("app.ini", "k = <tulip>", "locum run --render app.ini -- "),
-        ("my app/a.ini", "k = <tulip>", "locum run --render 'my app/a.ini' -- "),
-        ("", "k = <tulip>", "locum run --render FILE -- "),
+        (".github/workflows/a.yml", "k: <tulip>", """sh -c 'printf %s "$NAME" | gh secret set NAME'."""),
+        ("azure-pipelines.yml", "k: <tulip>", "PIPELINE_VAR_NAME=NAME -- az pipelines variable create --name NAME"),
+        (".env", "K=<tulip>", "'locum run --env-file .env -- …', which puts the value in the place of locum://NAME."),
+        ("my app/.env", "K=<tulip>", "locum run --env-file 'my app/.env' -- "),
+        ("token.txt", "<tulip>", "locum run --render token.txt -- "),
+        (".envrc", "export K=<tulip>", "'locum run -- …'"),
+        ("app.ini", "k = <tulip>", "locum run --mount app.ini -- "),
+        ("my app/a.ini", "k = <tulip>", "locum run --mount 'my app/a.ini' -- "),
+        ("", "k = <tulip>", "locum run --mount FILE -- "),
         ("app.ini", "k = x:<tulip>", "The whole value is stored"),
         ("a.yml", "k: <0777123>", "YAML took it for a number"),
         (".pypirc", "password=<tulip>", "twine upload --config-file .pypirc"),
@@ -187,11 +190,13 @@ def test_the_note_says_what_to_know(path: str, before: str, note: str):
     assert "tul" not in made.note + made.idiom
 
 
-def test_a_secret_of_github_is_never_called_as_the_job_token_is():
-    """`secrets.GITHUB_TOKEN` is there without anybody's doing, and is another token."""
-    source = SourceText("env:\n  KEY: tulip-9Zk\n")
-    finding = finding_at(source, 12, 21)
-    for name, moves in (("GITHUB_TOKEN", False), ("MY_TOKEN", True)):
-        made = plan(source, finding, path=".github/workflows/ci.yml", language="yaml", name=name)
-        assert isinstance(made, Plan) == moves
-        assert isinstance(made, Plan) or "secrets.GITHUB_TOKEN is another token" in made.reason
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "GITEA_TOKEN"])
+def test_a_workflow_takes_no_secret_that_its_host_would_give_itself(name: str):
+    """`secrets.GITHUB_TOKEN` is there always, and another one; a secret cannot be given such a name."""
+    text = "env:\n  TOKEN: tulip-9Zk\n"
+    start = text.index("tulip")
+    made = plan_for(text, start, start + 9, path=".github/workflows/a.yml", name=name)
+    assert applied(text, made) == f"env:\n  TOKEN: ${{{{ secrets.MY_{name} }}}}\n"
+    assert isinstance(made, Plan)
+    assert f"--secret {name} -- " in made.note
+    assert f"gh secret set MY_{name}'" in made.note

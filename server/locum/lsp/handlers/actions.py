@@ -51,17 +51,21 @@ async def offered(ls: LocumServer, params: types.CodeActionParams) -> list[types
             get_capability(ls.client_capabilities, "text_document.code_action.disabled_support", None)
         )
         here = check.at(start, end)
+        rest: list[types.CodeAction] = []
         for found in here:
             known = "" if by_itself else await name_in_vault(ls, check, found)
-            actions += _for_one(
+            first, *others = _for_one(
                 check, found, params.context.diagnostics, document.encoding,
                 known=known, several=len(here) > 1, shows_disabled=shows_disabled,
             )  # fmt: skip
+            actions.append(first)
+            rest += others
         if actions and len(check.found) > 1:
             actions.append(_for_all(check, types.CodeActionKind.QuickFix))
         if actions and workspace_folders():
             title = "Move all secrets of this workspace to the vault…"
             actions.append(_action(title, types.CodeActionKind.QuickFix, MOVE_ALL, {"scope": "workspace"}))
+        actions += rest  # what moves stands first: it is what most want
     if FIX_ALL in wanted or (wanted and not by_itself and _asked_for(FIX_ALL, wanted)):
         actions.append(_for_all(check, FIX_ALL))  # not for "fix all on save": nobody asked to fill the vault then
     return actions
@@ -102,6 +106,8 @@ def _for_one(
         _action(title, quick, MOVE, target, diagnostics=mine, preferred=True),
         _action(f"Replace by a placeholder{of_several}", quick, PLACEHOLDER, target, diagnostics=mine),
     ]
+    if built_in_page(finding.rule):
+        actions.append(_action(f"Rotate it: open the vendor's page{of_several}", quick, ROTATE, {"rule": finding.rule}))
     for scope, title in _IGNORE.items():
         if scope in {"line", "next-line"} and not can_comment(check.snapshot):
             continue  # the file has no comments: locum.toml speaks for it
@@ -112,8 +118,6 @@ def _for_one(
         if scope == "value" and shows_disabled and is_guessable(check, found):
             action.disabled, action.command = types.CodeActionDisabled(GUESSABLE), None
         actions.append(action)
-    if built_in_page(finding.rule):
-        actions.append(_action(f"Rotate it: open the vendor's page{of_several}", quick, ROTATE, {"rule": finding.rule}))
     return actions
 
 

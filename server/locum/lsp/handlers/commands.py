@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 from pygls.uris import to_fs_path
@@ -13,6 +13,11 @@ from locum.errors import LocumError, Unavailable, UsageProblem
 from locum.lsp.handlers.documents import look_anew
 from locum.lsp.projects import built_in_page
 from locum.lsp.protocol import LocumServer, guard
+from locum.rewrite.advice import gathered
+from locum.rewrite.plan import NO_EDIT
+
+if TYPE_CHECKING:
+    from locum.lsp.moves import Moved
 
 MOVE = "locum.moveToVault"
 MOVE_ALL = "locum.moveAllToVault"
@@ -25,6 +30,8 @@ LEASES = "locum.leases"
 REVOKE = "locum.revokeLease"
 
 BROKER_SECONDS = 5.0
+_TOLD = 2
+"""Things to know that a notice may hold beside what was done."""
 
 
 def register(server: LocumServer) -> None:
@@ -53,10 +60,10 @@ async def move_one(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     moving = move(ls, _text(target, "uri"), _text(target, "fingerprint"), _occurrence(target))
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     if moved.applied:
-        note = f" {moved.note}" if moved.note else ""
-        _say(ls, types.MessageType.Info, f"{moved.names[0]} is in your vault.{note} It stood in plain text: rotate it.")
+        said = f"{moved.names[0]} is in your vault. {_what_now(ls, moved)}It stood in plain text: rotate it."
+        _say(ls, types.MessageType.Info, said)
     else:
-        _say(ls, types.MessageType.Warning, f"Not moved. {moved.reason}")
+        _say(ls, types.MessageType.Warning, f"Not moved. {_sentence(moved.reason)}")
     return moved.to_wire()
 
 
@@ -74,10 +81,14 @@ async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
         moving = move_file(ls, _text(target, "uri"))
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     names = moved.names if moved.applied else []
-    if moved.left:
-        _say(ls, types.MessageType.Warning, f"Moved {len(names)}, left {len(moved.left)}. {moved.reason}")
-    elif moved.applied:
-        _say(ls, types.MessageType.Info, f"Moved {len(names)} to your vault. They stood in plain text: rotate them.")
+    if moved.applied:
+        secrets = "1 secret" if moved.count == 1 else f"{moved.count} secrets"
+        left = f" Left {len(moved.left)}: {moved.reason.removeprefix(NO_EDIT)}" if moved.left else ""
+        said = f"Moved {secrets} to your vault.{left} {_what_now(ls, moved)}They stood in plain text: rotate them."
+        _say(ls, types.MessageType.Warning if left else types.MessageType.Info, said)
+    elif moved.left:  # else a person said no, and knows it
+        more = f" {len(moved.left) - 1} more stay too." if len(moved.left) > 1 else ""
+        _say(ls, types.MessageType.Warning, f"Nothing was moved. {_sentence(moved.reason)}{more}")
     return {"applied": moved.applied, "names": names, "left": moved.left}
 
 
@@ -220,6 +231,24 @@ def _occurrence(target: dict[str, Any]) -> int:
     if not isinstance(value, int) or value < 0:
         raise UsageProblem("command.arguments", "occurrence is a number from 0")
     return value
+
+
+def _what_now(ls: LocumServer, moved: Moved) -> str:
+    """Return what those who start the programs must know, and a space; what is too long for a notice goes to the log."""
+    advice = gathered(moved.notes)
+    told = [moved.problem] if moved.problem else []
+    if len(advice) <= _TOLD:
+        told += [note for _, note in advice]
+    else:
+        for files, note in advice:
+            about = f"{', '.join(files)}: {note}"
+            ls.window_log_message(types.LogMessageParams(types.MessageType.Info, about))
+        told.append("How programs get them now: see Locum's log.")
+    return "".join(f"{text} " for text in told)
+
+
+def _sentence(reason: str) -> str:
+    return reason[:1].upper() + reason[1:]
 
 
 def _say(ls: LocumServer, kind: types.MessageType, text: str) -> None:

@@ -19,6 +19,8 @@ from locum.text.edits import Edit
 
 _BEFORE, _AFTER = 600, 120
 """How far, in characters, a look around goes."""
+_HEAD = 40
+"""Characters before a bracket that say what it opens."""
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)|\r\n|.", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'", "$": "$", "/": "/"}
 _OPENS_CALMLY = re.compile(r"(?:[=(,\[{:;?]|\breturn|=>|<<|->|&&|\|\||^)\s*$")
@@ -100,6 +102,8 @@ class _Literal:
                 continue
             if never.after and re.match(never.after, self.after) is None:
                 continue
+            if never.inside and not any(re.search(never.inside, head) for head in self._open_heads()):
+                continue
             raise NoSafeEdit(
                 never.reason.replace("{{{name}}}", f"{{{self.target.name}}}").replace("{name}", self.target.name)
             )
@@ -114,6 +118,16 @@ class _Literal:
             raise NoSafeEdit("the secret runs over lines of a heredoc: put it into a variable first")
         if self.target.kind == "c" and _depth(self.before, self.target.text, self.tokens, self.token.start) == 0:
             raise NoSafeEdit("a variable outside of functions wants a constant: set it in a function")
+
+    def _open_heads(self) -> list[str]:
+        """Return what stands before each round bracket that is open where the literal begins, the innermost last."""
+        opened: list[int] = []
+        for match in re.finditer(r"[()]", self.code[: self.token.start]):
+            if match.group() == "(":
+                opened.append(match.start())
+            elif opened:
+                opened.pop()
+        return [self.code[max(0, at - _HEAD) : at] for at in opened]
 
     def _has_neighbour(self) -> bool:
         text = self.target.text

@@ -51,6 +51,8 @@ class Never:
     """Whether that is so too when the secret is all of the literal."""
     part: bool = True
     """Whether that is so too when the secret is a part of it."""
+    inside: str = ""
+    """What stands right before a round bracket that is open there, however far above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,10 @@ LANGUAGES: dict[str, Language] = {
         never=(
             Never("a struct tag takes no expression", r"[\w\]})*][ \t]+$", r"[ \t]*(?:$|[\r\n}])"),
             Never("it is the path of an import", r"\bimport\s+(?:[\w.]+\s+)?$"),
-            Never("it is the path of an import", r"\bimport\s*\([^()]*$"),
+            Never("it is the path of an import", inside=r"\bimport\s*$"),
             Never(
                 "a Go constant takes no call: move it out of the 'const (…)' block to a 'var' first",
-                r"\bconst\s*\((?:[^()]|\([^()]*\))*$",
+                inside=r"\bconst\s*$",
             ),
             Never(
                 "a Go constant takes no call: make it a 'var' of its own first",

@@ -7,8 +7,10 @@ stored, also when only a part of it (the password of a URL) is the secret.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from locum.rewrite.plan import Plan
 from locum.rewrite.target import NoSafeEdit, Target
@@ -76,8 +78,16 @@ def _rewrite_value(target: Target, entry: Entry) -> Plan:
     value, note = _decode(raw, entry.quote)
     if not target.covers(entry.start, entry.end):
         note = f"The whole value of {entry.key} is stored, not only the secret in it. {note}"
-    note += f"Start the program with 'locum run', which puts the value in the place of {target.reference}."
+    note += f"Start the program with '{_start(target)}', which puts the value in the place of {target.reference}."
     return target.plan((Edit(entry.start, entry.end, target.reference),), value, target.reference, note)
+
+
+def _start(target: Target) -> str:
+    """Return the command: what direnv loads is in the environment already; else `locum run` reads the file."""
+    if PurePosixPath(target.path).name == ".envrc":
+        return "locum run -- …"
+    file = shlex.quote(target.path) if target.path and target.path.isprintable() else "FILE"
+    return f"locum run --env-file {file} -- …"
 
 
 def _decode(raw: str, quote: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What the reader of a configuration file puts a value in the place of, by the file's path. Data: one row a reader.
 
-A row is here because that reader's documentation says so; every other file gets `locum://NAME`, and `locum run --render`.
+A row is here because that reader's documentation says so; every other file gets `locum://NAME`, and `locum run --mount`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ def _rendered(path: str, command: str, holds: str = "") -> Form:
 
 _WINS = "the environment counts more than the file"
 _REQUIREMENTS = r"(.*/)?([^/]*[-_.])?(requirements|constraints)([-_.][^/]*)?\.(txt|in)"
+_WORKFLOW = r"(.*/)?\.(github|gitea|forgejo)/(workflows|actions)/.*"
+_PIPED = """locum run --secret {{name}} -- sh -c 'printf %s "${{name}}" | {}'"""
+"""The value is in the vault, and nobody can see it: so it goes from there through a pipe, not through arguments."""
 _VARIABLE = r"\$[{(]"
 _NO_RENDER = "Nothing resolves references in this file by itself: "
 _FORMS = (
@@ -73,28 +76,32 @@ _FORMS = (
         dollars=True,
     ),
     Form(
-        r"(.*/)?\.(github|gitea|forgejo)/(workflows|actions)/.*",
+        _WORKFLOW,
         "${{{{ secrets.{name} }}}}",
-        "Give the repository this secret too: 'gh secret set {name}'.",
-        names=r"(?!GITHUB_|GITEA_).*",
+        f"Give the repository this secret too: {_PIPED.format('gh secret set {name}')}.",
+        names=r"(?!(GITHUB|GITEA|FORGEJO|ACTIONS)_).*",
         own=r"\$\{\{",
     ),
-    _refused(  # GitHub's documentation, "Secrets reference"; secrets.GITHUB_TOKEN is a token of the job's own
-        r"(.*/)?\.(github|gitea|forgejo)/(workflows|actions)/.*",
-        "a repository's secrets cannot have a name that begins so, and secrets.GITHUB_TOKEN is another token: "
-        "store it there under another name and use that one, or the job's own token where it may do this",
+    Form(  # GitHub's and Gitea's documentation, "Secrets": names with their own prefixes are theirs
+        _WORKFLOW,
+        "${{{{ secrets.MY_{name} }}}}",
+        f"Give the repository this secret too, under a name that is free there: {_PIPED.format('gh secret set MY_{name}')}.",
+        own=r"\$\{\{",
     ),
     Form(
         r"(.*/)?\.gitlab-ci(\.[^/]*)?\.ya?ml|(.*/)?\.gitlab/.*\.ya?ml",
         "${{{name}}}",
-        "Give the project this variable too, masked and not expanded: 'glab variable set {name} --masked --raw'.",
+        "Give the project this variable too, masked and not expanded: "
+        f"{_PIPED.format('glab variable set {name} --masked --raw')}.",
         own=_VARIABLE,
         command=True,
     ),
     Form(
         r"(.*/)?\.?azure-pipelines([^/]*\.ya?ml|/.*\.ya?ml)",
         "$({name})",
-        "Give the pipeline this variable too: 'az pipelines variable create --name {name} --secret true'.",
+        "Give the pipeline this variable too: "
+        "'locum run --secret AZURE_DEVOPS_EXT_PIPELINE_VAR_{name}={name} -- "
+        "az pipelines variable create --name {name} --secret true'.",
         own=r"\$\(",
         defines=True,
     ),
@@ -247,8 +254,8 @@ _FORMS = (
     Form(
         r".*",
         REFERENCE,
-        "Nothing resolves references in this file by itself: start the program with 'locum run --render {file} -- …', and an "
-        "argument that names the file gives it a copy with the value in it.",
+        "Nothing resolves references in this file by itself: start the program with 'locum run --mount {file} -- …', and it "
+        "finds a copy with the value there; --render does where an argument names the file.",
         inside=False,
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """TOML: a string becomes `"locum://NAME"`; MCP servers (Codex) as in JSON; readers that are known get what they take.
 
-No reader of TOML expands anything by itself, so the program is given a rendered copy by `locum run --render`.
+No reader of TOML expands anything by itself, so the program is given a rendered copy by `locum run --mount` or `--render`.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ _READERS = (
 )  # fmt: skip
 _ANY = _Reader(
     "", "", "locum://{name}",
-    "Start the program with 'locum run --render {file} -- …', with {file} among its arguments: it gets a copy with the value "
-    "in it.",
+    "Start the program with 'locum run --mount {file} -- …', and it finds a copy with the value there; --render does where an "
+    "argument names the file.",
 )  # fmt: skip
 _CARGO = re.compile(r"(.*/)?(\.cargo/config|credentials)\.toml")
 
