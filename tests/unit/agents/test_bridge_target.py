@@ -140,4 +140,4 @@ def test_a_value_is_one_part_of_the_url_and_comes_out_as_it_was(way: str, value:
 def test_a_value_is_scrubbed_as_json_spells_it_too() -> None:
     value = b'tulip"9\\Zk'
     target = bridge_target("https://h/mcp", ["A: ${KEY}"], {b"KEY": value})
-    assert target.scrub(json.dumps({"told": value.decode()}).encode()) == b'{"told": "${KEY}"}'
+    assert target.scrub(json.dumps({"told": value.decode()}).encode()) == b'{"told": "locum://KEY"}'

@@ -146,6 +146,16 @@ _C_FORMATS = (
     r"\b(?:fprintf|sprintf|dprintf|asprintf|syslog)\([^(),]+,\s*$",
     r"\bsnprintf\([^(),]+,(?:[^(),]|\([^()]*\))+,\s*$",
 )
+_C_MACRO = Constant(
+    r"#[ \t]*define[ \t]+(?P<name>\w+)[ \t]+\(?$",
+    (
+        r"\"[ \t]*NAME\b",
+        r"(?<!define[ \t])\bNAME[ \t]*\"",
+        r"\bsizeof\s*\(?\s*NAME\b",
+        r"\[[^\]\n]*\]\s*=\s*\{?\s*NAME\b",
+        r"\b(?:static|constexpr)\b[^;{}()]*=[^;]*\bNAME\b",
+    ),
+)
 _BRACKETS = (("[", "]"), ("(", ")"), ("{", "}}"), ("<", ">"))
 _HERE_END = r"^[ \t]*{0}(?=\r?$)"
 _LITERAL_MACRO = r"\b(?:concat|env|option_env|include_str|include_bytes|include|stringify)!\s*[(\[{][^;]*$"
@@ -480,6 +490,7 @@ LANGUAGES: dict[str, Language] = {
             Never("it is the name of a file", r"#[ \t]*include[ \t]*$"),
             Never("sizeof would change", r"\bsizeof\s*\(?\s*$"),
         ),
+        constants=(_C_MACRO,),
         formats=_C_FORMATS,
         needs=Import(
             "#include <stdlib.h>",
@@ -505,6 +516,7 @@ LANGUAGES: dict[str, Language] = {
             Never("an attribute takes no expression", r"\[\[[^\]]*$"),
             Never("static_assert wants a literal", r"\bstatic_assert\s*\([^;]*$"),
         ),
+        constants=(_C_MACRO,),
         formats=_C_FORMATS,
         needs=Import(
             "#include <cstdlib>",
