@@ -252,6 +252,11 @@ LANGUAGES: dict[str, Language] = {
                 r"\b(?:const|static)\s+(?:mut\s+)?\w+\s*:(?:[^;{}=\[]|\[[^\]]*\])*=[^;]*$",
             ),
             Never("a pattern takes no expression", "", r"\s*(?:=>|\|[^|])"),
+            Never(
+                "what this method borrows would not live long enough: put the text into a variable of its own first",
+                r"\blet\s[^;{}]*=\s*$",
+                r"\s*\.(?!to_|into|len\b|is_|parse\b|contains\b|starts_with\b|ends_with\b|eq\b|clone\b|replace|repeat\b)\w+",
+            ),
             Never("the macro wants a literal", _LITERAL_MACRO),
             Never("the format of a macro must be a literal: pass the value as an argument", r"\b\w+!\s*[(\[{]\s*$"),
             Never(
