@@ -2,6 +2,7 @@
 
     docs/images/vscode.png            a plaintext secret: squiggle, Problems, quick fixes
     docs/images/vscode-approval.png   a task asks for the secret
+    docs/images/vscode-workspace.png  what a move of the whole workspace would do, and its question
 
 The secrets that can be seen are the sample's, made up for this one run.
 """
@@ -28,7 +29,7 @@ DIALOG = ".monaco-dialog-box"
 
 
 def main() -> None:
-    """Take both pictures."""
+    """Take all pictures."""
     base = Path(tempfile.mkdtemp(prefix="demo-"))
     home = Home(base)
     home.project = base / "shop"
@@ -48,6 +49,7 @@ def main() -> None:
     try:
         _quick_fix(code)
         _approval(code, home.project / "locum.toml")
+        _workspace(code)
     finally:
         code.close(base / "last.png")
         home.close()
@@ -82,6 +84,20 @@ def _approval(code: VSCode, manifest: Path) -> None:
     time.sleep(1)
     code.screenshot(IMAGES / "vscode-approval.png")
     code.click(f"{DIALOG} .monaco-button:has-text('Deny')")
+
+
+def _workspace(code: VSCode) -> None:
+    question = ".notification-list-item:has-text('Locum: move')"
+    code.command("Notifications: Clear All")
+    code.press("Control+J", "Control+B")  # away with panel and side bar
+    code.command("Locum: Move All Secrets of the Workspace")
+    code.click(f"{question} .monaco-button:has-text('Show every line first')")
+    code.see(".tab.active:has-text('preview.diff')")
+    code.see(f"{question} .monaco-button:has-text('Move them')")
+    code.page.call("mouse.move", 640, 600)
+    time.sleep(1)
+    code.screenshot(IMAGES / "vscode-workspace.png")
+    code.click(f"{question} .monaco-button:has-text('Cancel')")
 
 
 if __name__ == "__main__":

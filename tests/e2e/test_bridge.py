@@ -49,7 +49,7 @@ def test_the_official_client_and_server_meet(kind: str) -> None:
     with sdk_server(kind, value) as url:
         done = subprocess.run(
             [sys.executable, str(SUPPORT / "mcp_client.py"), sys.executable, "-m", "locum", "bridge", url,
-             "--header", "Authorization: Bearer ${TOKEN}"],
+             "--header", "Authorization: Bearer locum://TOKEN"],
             env=os.environ | {"TOKEN": value, "PYTHONPATH": str(ROOT / "server")}, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -67,6 +67,7 @@ def test_a_remote_server_whose_token_was_moved_works_and_shows_it_to_nobody(vaul
         start = before.index(value)
         made = plan_for(before, start, start + len(value), path=".cursor/mcp.json", name="SERVER_TOKEN")
         server = json.loads(applied(before, made))["mcpServers"]["x"]
+        assert server["args"][-1] == "Authorization: Bearer locum://SERVER_TOKEN", "no client expands this"
         vault_home.store("SERVER_TOKEN", value)
         vault_home.env["PATH"] = f"{Path(sys.executable).parent}:{vault_home.env['PATH']}"
         client = [sys.executable, str(SUPPORT / "mcp_client.py"), server["command"], *server["args"]]
@@ -140,7 +141,7 @@ def scripted() -> Iterator[Callable[[Callable[[Any], None]], Scripted]]:
 VALUE = canary()
 
 
-def bridge(url: str, *messages: Any, headers: tuple[str, ...] = ("X-Key: ${TOKEN}",), wait: int = 0) -> list[Any]:
+def bridge(url: str, *messages: Any, headers: tuple[str, ...] = ("X-Key: locum://TOKEN",), wait: int = 0) -> list[Any]:
     """Send messages through a bridge and return what comes back, after at least `wait` answers."""
     options = [word for header in headers for word in ("--header", header)]
     process = subprocess.Popen(
@@ -200,10 +201,13 @@ def test_a_value_is_one_part_of_a_url(scripted: Any) -> None:
     server = scripted(lambda request: request.result())
     environ = os.environ | {"TOKEN": "a/b&c=d e\u00e9", "PYTHONPATH": str(ROOT / "server")}
     subprocess.run(
-        [sys.executable, "-m", "locum", "bridge", server.url + "/${TOKEN}?key=${TOKEN}&x=$TOKEN"],
+        [sys.executable, "-m", "locum", "bridge", server.url + "/{locum://TOKEN}?key=locum://TOKEN&old=${TOKEN}&x=$TOKEN"],
         input=json.dumps(INITIALIZE), text=True, env=environ, check=True, timeout=30, capture_output=True,
     )  # fmt: skip
-    assert server.seen[0][1] == "/mcp/a%2Fb%26c%3Dd%20e%C3%A9?key=a%2Fb%26c%3Dd%20e%C3%A9&x=$TOKEN"
+    assert (
+        server.seen[0][1]
+        == "/mcp/a%2Fb%26c%3Dd%20e%C3%A9?key=a%2Fb%26c%3Dd%20e%C3%A9&old=a%2Fb%26c%3Dd%20e%C3%A9&x=$TOKEN"
+    )
 
 
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(scripted: Any) -> None:
@@ -307,7 +311,7 @@ def test_the_older_transport_sends_nothing_elsewhere(scripted: Any) -> None:
             422,
             b'{"jsonrpc":"2.0","id":null,"error":{"code":7,"message":"no %s here"}}',
             "application/json",
-            "no ${TOKEN} here",
+            "no locum://TOKEN here",
         ),
     ],
 )

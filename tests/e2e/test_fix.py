@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,13 @@ def test_check_without_a_vault_or_a_manifest(home: Home) -> None:
     assert "declares no secrets" in home.run("check").stdout
     Path(home.project / "locum.toml").write_text("[secrets.A]\n")
     assert "MISSING" in home.run("check", check=1).stdout
+
+
+def test_where_nothing_could_be_written_there_is_no_new_manifest_either(vault_home: Home) -> None:
+    file = vault_home.project / "a.py"
+    file.write_text(f'TOKEN = "{github_token()}"\n')
+    os.link(file, vault_home.project / "b.py")
+    before = texts(vault_home)
+    assert "has other names (hard links)" in vault_home.run("fix", "--all", check=1).stdout
+    assert texts(vault_home) == before
+    assert stored(vault_home) == []

@@ -235,6 +235,7 @@ def test_a_workspace_in_one_go_what_is_open_in_the_editor_and_the_rest_on_the_di
         assert f"[secrets.{name}]" in manifest(client.home)
     (question,) = [request for request in client.requests if request["method"] == "window/showMessageRequest"]
     assert "3 secrets in 3 files" in question["params"]["message"]
+    assert "Moved 3 to your vault" in messages(client)[-1]
     assert token.encode() not in client.received
     assert other.encode() not in client.received
 
@@ -295,8 +296,10 @@ def test_what_programs_need_is_said_once_and_what_is_long_goes_to_the_log(client
 def test_a_workspace_is_left_alone_unless_the_person_says_so(client: Client) -> None:
     text = f'TOKEN = "{github_token()}"\n'
     (client.home.project / "closed.py").write_text(text)
+    (client.home.project / "stays.go").write_text(f'package a\n\nconst (\n\ttoken = "{github_token()}"\n)\n')
     answer_with(client, "Cancel")
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"] is False
+    assert messages(client) == [], "who says no need not be told"
     assert (client.home.project / "closed.py").read_text() == text
     assert names(client.home) == []
     assert manifest(client.home) == ""
@@ -319,6 +322,7 @@ def test_a_refused_edit_leaves_the_closed_files_alone_too(client: Client) -> Non
     client.answers["workspace/applyEdit"] = lambda _: {"applied": False}
     answer_with(client, "Move them")
     assert run(client, "locum.moveAllToVault", {"scope": "workspace"})["applied"] is False
+    assert messages(client)[-1].startswith("Locum: Nothing was moved. The editor did not apply the edit.")
     assert (client.home.project / "closed.py").read_text() == text
     assert names(client.home) == []
     assert manifest(client.home) == ""

@@ -333,8 +333,9 @@ def test_leases_are_told_when_a_broker_runs(vault_home: Home) -> None:
     client = Client(vault_home)
     assert client.wait_note("locum/leases") == {"leases": []}
     vault_home.store("API_KEY", "a value of eleven")
-    terminal = vault_home.terminal("run", "--secret", "API_KEY", "--", "sleep", "60")
+    terminal = vault_home.terminal("run", "--secret", "API_KEY", "--", "sh", "-c", "echo it runs; exec sleep 60")
     terminal.answer()
+    terminal.wait_for("it runs")  # revoked before that, nothing is started and the code is 3
     leases = client.wait_note("locum/leases", lambda p: len(p["leases"]) == 1)["leases"]
     assert leases[0]["env"] == ["API_KEY"]
     assert (

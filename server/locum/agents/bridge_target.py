@@ -1,17 +1,20 @@
-"""Where the bridge goes and what it sends there: a URL and headers in which `${NAME}` stands for a variable. Pure.
+"""Where the bridge goes and what it sends there: a URL and headers in which `locum://NAME` stands for a variable. Pure.
 
-`${NAME}` and nothing else is expanded. Values are never part of an error.
+`locum run` has put the value of the secret NAME into the variable NAME. `${NAME}` is that too, but some clients expand it
+themselves and start us with the value as an argument. Nothing else is expanded. Values are never part of an error.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote_from_bytes, urlsplit
 
 from locum.errors import UsageProblem
+from locum.refs.embedded import embedded
+from locum.refs.reference import ReferenceProblem, locum_reference, looks_like_reference
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*?)[ \t]*", re.DOTALL)
@@ -36,22 +39,25 @@ class BridgeTarget:
         for value, name in self.names.items():
             if len(value) < 4:
                 continue  # it is anywhere
-            text = text.replace(value, f"${{{name}}}".encode())
+            text = text.replace(value, locum_reference(name).encode())
         return text
 
 
 def bridge_target(url: str, headers: Sequence[str], environment: Mapping[bytes, bytes]) -> BridgeTarget:
     """Expand `url` and `headers` (`Name: value`) from `environment`. Raises UsageProblem."""
     names: dict[bytes, str] = {}
-    whole = _VARIABLE.fullmatch(url)
-    if whole is not None:
-        address = _decoded(_value(whole[1], environment, names))
+    pieces = list(_pieces(url))
+    if [text for text, _ in pieces] == ["", ""]:
+        address = _decoded(_value(pieces[0][1], environment, names))
     else:
-        prefix = re.match(r"[^/?#]*//(?:[^/?#]*@)?([^/?#]*)", url)
-        if prefix is not None and "${" in prefix[1]:
+        shape = re.match(r"[^/?#]*//(?:[^/?#]*@)?([^/?#]*)", "\0".join(text for text, _ in pieces))
+        if shape is not None and re.search(r"\0|\$\{", shape[1]):
             raise UsageProblem("bridge.host", "a variable cannot stand in the host of the URL", "Write the host down.")
         # A value is one part of the URL, whatever characters it has.
-        address = _VARIABLE.sub(lambda match: quote_from_bytes(_value(match[1], environment, names), safe=""), url)
+        address = "".join(
+            text + (quote_from_bytes(_value(name, environment, names), safe="") if name else "")
+            for text, name in pieces
+        )
     pairs = tuple(_header(header, environment, names) for header in headers)
     for value in [name for name in names if quote_from_bytes(name, safe="").encode() not in names]:
         names[quote_from_bytes(value, safe="").encode()] = names[value]
@@ -68,8 +74,8 @@ def _header(header: str, environment: Mapping[bytes, bytes], names: dict[bytes, 
     if name.lower() in _OURS:
         raise UsageProblem("bridge.header", f"the bridge sets the header {name} itself", "Leave it out.")
     value = b"".join(
-        _value(part, environment, names) if index % 2 else part.encode("utf-8", "surrogateescape")
-        for index, part in enumerate(_VARIABLE.split(text))
+        part.encode("utf-8", "surrogateescape") + (_value(variable, environment, names) if variable else b"")
+        for part, variable in _pieces(text)
     )
     if re.search(rb"[\r\n\0]", value):
         raise UsageProblem(
@@ -80,12 +86,27 @@ def _header(header: str, environment: Mapping[bytes, bytes], names: dict[bytes, 
     return name.encode(), value
 
 
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the text before each variable with the variable's name; at last the text that is left, with no name."""
+    try:
+        places = [(item.start, item.end, item.name) for item in embedded(text)]
+    except ReferenceProblem as problem:
+        hint = "Write locum://NAME, or {locum://NAME} where more text follows; NAME=REF can stand behind --secret."
+        raise UsageProblem("bridge.reference", problem.message, hint) from None
+    at = 0
+    for start, end, name in sorted([*places, *((*match.span(), match[1]) for match in _VARIABLE.finditer(text))]):
+        yield text[at:start], name
+        at = end
+    yield text[at:], ""
+
+
 def _value(name: str, environment: Mapping[bytes, bytes], names: dict[bytes, str]) -> bytes:
     value = environment.get(name.encode())
-    if not value:
+    is_reference = looks_like_reference((value or b"").decode("ascii", "ignore"))
+    if not value or is_reference:
         raise UsageProblem(
             "bridge.variable",
-            f"the variable {name} is not set",
+            f"the variable {name} {'holds a reference, and no value' if is_reference else 'is not set'}",
             f"Start it as 'locum run --secret {name} -- locum bridge …'.",
         )
     names[value] = name

@@ -19,10 +19,13 @@ from locum.errors import Unavailable
 def bridge(url: str, headers: tuple[str, ...]) -> int:
     """Speak MCP on standard input and output, and Streamable HTTP (or its forerunner, HTTP+SSE) with the server at URL.
 
-    ${NAME} in URL and headers is the environment variable NAME:
+    locum://NAME in URL and headers is the value of the environment variable NAME, which 'locum run' sets:
 
     \b
-    locum run --secret NAME -- locum bridge URL --header 'Authorization: Bearer ${NAME}'
+    locum run --secret NAME -- locum bridge URL --header 'Authorization: Bearer locum://NAME'
+
+    Where more text follows, braces end the name: https://host/{locum://NAME}/mcp. ${NAME} means the same, but not
+    in the settings of a client that expands it itself: the value would be an argument, which every process can see.
     """
     hide_memory()  # what stands in our environment is for the server alone
     target = bridge_target(url, headers, os.environb)

@@ -22,6 +22,7 @@ _STANDS_FOR_ANOTHER = lazy(
 """Whole values, or how they begin."""
 _TELLING_PARTS = (
     b"${", b"$(", b"{{", b"}}", b"process.env", b"os.environ", b"getenv", b"secrets.", b"config.", b"...", b"\xe2\x80\xa6",
+    b"\xe2\x80\xa2\xe2\x80\xa2",  # two bullets: a value that somebody covered, as our own previews do
     b"xxxx", b"****", b"------", b"______", b"00000000", b"changeme", b"change-me", b"change_me",
     b"replaceme", b"replace-", b"replace_", b"your-", b"your_", b"yourkey", b"yourtoken", b"yoursecret", b"yourpass",
     b"my-secret", b"mysecret",

@@ -6,6 +6,7 @@ manifest again. Nothing is written before every value is stored and read back (P
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -140,6 +141,7 @@ class _Project:
     def fix(self, *, declare: bool) -> None:
         wanted = [item for item in self._planned if item.batch.moved]
         before = read_manifest_text(self._project) if wanted and declare else ""
+        was_there = self._project.manifest.exists()
         text = self._declared(before, wanted) if declare else ""
         if text != before:
             try:
@@ -154,23 +156,37 @@ class _Project:
             for item in wanted:
                 self._write(item)
         finally:
-            if declare and wanted and len(self._done) < len(wanted):
-                declared = self._declared(before, self._done)
-                if declared != text:
-                    write_manifest_text(self._project, declared)
+            if declare and len(self._done) < len(wanted):
+                self._declare_less(before, text, was_there=was_there)
+
+    def _declare_less(self, before: str, text: str, *, was_there: bool) -> None:
+        """Declare only what was written, unless somebody else wrote the manifest meanwhile: a name too many harms nobody."""
+        declared = self._declared(before, self._done)
+        with contextlib.suppress(LocumError, OSError):
+            if declared == text or read_manifest_text(self._project) != text:
+                return
+            if declared or was_there:
+                write_manifest_text(self._project, declared)
+            else:
+                self._project.manifest.unlink()
 
     def _write(self, item: PlannedFile) -> None:
         file = item.file
         root = self.root if file.path.is_relative_to(self.root) else file.path.parent
+        # Before it is: when somebody presses Ctrl-C right behind the change, the values must stay.
+        self._done.append(item)
+        self._outcome.moved += [(file, moved) for moved in item.batch.moved]
         try:
             replace_bytes(root, file.path, file.source.to_bytes(), file.source.to_bytes(item.batch.text))
         except LocumError as error:
-            self._leave(item, f"{error.message}.")
+            self._not_done(item, f"{error.message}.")
         except UnicodeEncodeError:
-            self._leave(item, f"what would stand there cannot be written in {file.source.encoding}.")
-        else:
-            self._done.append(item)
-            self._outcome.moved += [(file, moved) for moved in item.batch.moved]
+            self._not_done(item, f"what would stand there cannot be written in {file.source.encoding}.")
+
+    def _not_done(self, item: PlannedFile, reason: str) -> None:
+        self._done.pop()
+        del self._outcome.moved[len(self._outcome.moved) - len(item.batch.moved) :]
+        self._leave(item, reason)
 
     def _leave(self, item: PlannedFile, reason: str) -> None:
         findings = [moved.finding for moved in item.batch.moved] + item.batch.along

@@ -27,8 +27,10 @@ _VALS = re.compile(r"ref\+([a-z][a-z0-9]{1,31})://([^?#]*)(\?[^#]*)?(#.*)?")
 _QUERY = re.compile(r"\?[A-Za-z0-9_.%&=,:/@-]*")
 _FRAGMENT = re.compile(r"#/?[A-Za-z0-9_.%/-]*")
 _CANDIDATE = re.compile(
-    r"(?<![A-Za-z0-9_+])(?:(?:locum|op|keyring|pass)|ref\+[a-z][a-z0-9]{1,31})://[!#-&*-;=?-Z_a-z~|]*"
+    r"(?<![A-Za-z0-9_+])(?:locum://[!#-%*+.-:=?-Z_a-z~-]*"
+    r"|(?:op|keyring|pass|ref\+[a-z][a-z0-9]{1,31})://[!#-&*-;=?-Z_a-z~|]*)"
 )
+"""Ours end before `&`, `,`, `;` and `|`, which no part of them can hold: so they can stand in a query or a list."""
 _BEGINNINGS = ("locum://", "op://", "keyring://", "pass://", "ref+")
 _TRAILING = ".,:;!?*&|"
 

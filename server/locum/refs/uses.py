@@ -169,14 +169,18 @@ _TABLE = (
     _Row("- ", rf"-[ \t]+[\"']?{_N}[\"']?[ \t]*$", frozenset(("yaml",)), sort="key"),
     _Row('": ', rf"\"{_N}\": ", frozenset(("devcontainer",)), 130, "key"),
     # our own command line
-    _Row("--secret", rf"--secret(?:=|[\"']?[ \t]*,?[ \t]+){_Q}?{_N}(?![\w=]|://)"),
+    _Row("--secret", rf"--secret(?:=|[\"']?[ \t]*(?:,\s{{0,99}}|[ \t])[ \t]*){_Q}?{_N}(?![\w=]|://)"),
     _Row("secret ", rf"secret (?:set|rm|rotate) {_N}"),
 )
 _BINDING = re.compile(r"\{([^{}]{1,1000})\}\s{0,40}=\s{0,40}(?:process|import\.meta)\.env\b(?!\s*[.\[?])")
 _BOUND = re.compile(rf"(?<![\w$.])({VARIABLE})\b\s*(:)?")
 _FOREIGN = re.compile(r"(?<=\$\{\{ )secrets\.|(?<=\$\{\{)secrets\.")
 """GitHub's own secrets: their names stay as they are, and a variable that is set from one has a name of its own."""
-_KEY = re.compile(rf"(?<![\w$./-])[\"']?({VARIABLE})[\"']?[ \t]*(?:[:=]|[ \t])[ \t]*[^\n,{{]{{0,80}}(?:\$\{{\{{? ?)?$")
+_KEY = re.compile(
+    rf"(?<![\w$./?&-])[\"']?({VARIABLE})[\"']?[ \t]*(?:[:=]|[ \t])[ \t]*[^\n,{{]{{0,80}}(?:\$\{{\{{? ?)?$"
+)
+_HEADER = re.compile(r"--header[\"'=,\s]{0,99}$")
+"""What comes next is the name of a header, and stays."""
 
 
 @cache
@@ -224,7 +228,7 @@ def _keys(text: str, found: list[Use]) -> Iterator[Use]:
     for name, start in sources:
         line = text.rfind("\n", 0, start) + 1
         for match in _KEY.finditer(text, max(line, start - 400), start):
-            if name in {"", match[1]}:
+            if name in {"", match[1]} and not _HEADER.search(text, max(0, match.start(1) - 120), match.start(1)):
                 yield Use(match[1], *match.span(1), "key")
 
 

@@ -17,6 +17,8 @@ ENVIRONMENT = {
     b"LINES": b"tulip\n9Zk",
     b"URL": b"https://h/s/tulip",
     b"BAD": b"http://h/tulip",
+    b"a.b-c": b"t 9",
+    b"REF": b"locum://REF",
 }
 
 SLASHES = "//"
@@ -38,6 +40,14 @@ def made(url: str = "https://h/mcp", *headers: str) -> BridgeTarget:
         ("http://127.9.9.9/", "http://127.9.9.9/"),
         ("http://[::1]:8/", "http://[::1]:8/"),
         ("${URL}", "https://h/s/tulip"),
+        ("https://h/mcp?a=locum://KEY&b=locum://OTHER", "https://h/mcp?a=tulip%2F9Zk&b=o"),
+        ("https://h/mcp?a=locum://KEY&b=${OTHER}", "https://h/mcp?a=tulip%2F9Zk&b=o"),
+        ("https://h/{locum://KEY}/mcp#f", "https://h/tulip%2F9Zk/mcp#f"),
+        ("https://h/locum://a.b-c", "https://h/t%209"),
+        ("https://me:{locum://KEY}@h/mcp", f"https:{SLASHES}me:tulip%2F9Zk@h/mcp"),
+        ("https://locum://OTHER,:{locum://KEY}@h:1/", f"https:{SLASHES}o,:tulip%2F9Zk@h:1/"),
+        ("locum://URL", "https://h/s/tulip"),
+        ("{locum://URL}", "https://h/s/tulip"),
     ],
 )
 def test_urls(url: str, becomes: str) -> None:
@@ -49,6 +59,12 @@ def test_urls(url: str, becomes: str) -> None:
     [
         ("Authorization: Bearer ${KEY}", (b"Authorization", b"Bearer tulip/9Zk")),
         ("X-A:${KEY}${OTHER}", (b"X-A", b"tulip/9Zko")),
+        ("Authorization: Bearer locum://KEY", (b"Authorization", b"Bearer tulip/9Zk")),
+        ("Cookie: a=locum://KEY; b=locum://OTHER;", (b"Cookie", b"a=tulip/9Zk; b=o;")),
+        ("X-A:locum://KEY,locum://OTHER,${OTHER}", (b"X-A", b"tulip/9Zk,o,o")),
+        ('X-A: {"k": "locum://KEY"}', (b"X-A", b'{"k": "tulip/9Zk"}')),
+        ("X-A: {{locum://KEY}}/{locum://OTHER}0", (b"X-A", b"{tulip/9Zk}/o0")),
+        ("X-A: op://a/b/c", (b"X-A", b"op://a/b/c")),
         ("X-A: a: b ", (b"X-A", b"a: b")),
         ("X-A: $KEY ${KEY", (b"X-A", b"$KEY ${KEY")),
     ],
@@ -62,6 +78,19 @@ def test_headers(header: str, becomes: tuple[bytes, bytes]) -> None:
     [
         ("https://h/${NONE}", "", "the variable NONE is not set"),
         ("https://h/", "A: ${NONE}", "the variable NONE is not set"),
+        ("https://h/locum://NONE", "", "the variable NONE is not set"),
+        ("https://h/", "A: locum://NONE", "locum run --secret NONE -- locum bridge"),
+        ("https://h/", "A: locum://REF", "the variable REF holds a reference, and no value"),
+        ("https://h/?k=locum://KEY?env=tulip", "", "without ?env= and #field"),
+        ("https://h/", "A: locum://KEY#tulip", "--secret"),
+        ("https://h/locum://KEY/tulip", "", "{locum://NAME} where more text follows"),
+        ("https://h/", "A: ${locum://KEY}tulip", "no '$' before its braces"),
+        ("https://h/", "A: xlocum://KEY", "a reference inside a text is locum://NAME"),
+        ("https://{locum://KEY}.h/", "", "host"),
+        ("https://locum://KEY", "", "host"),
+        ("https://me@locum://KEY", "", "host"),
+        ("locum://BAD", "", "TLS"),
+        ("https://h/", "A: locum://LINES", "more than one line"),
         ("https://${KEY}.h/", "", "host"),
         ("https://me@${KEY}/", "", "host"),
         ("http://h/${KEY}", "", "TLS"),
@@ -92,13 +121,14 @@ def test_it_is_not_shown() -> None:
 
 def test_our_values_are_taken_out_of_what_a_server_says() -> None:
     target = made("https://h/${KEY}?x=${OTHER}", "A: ${KEY}")
-    assert target.scrub(b"no tulip/9Zk, no tulip%2F9Zk, or") == b"no ${KEY}, no ${KEY}, or"
+    assert target.scrub(b"no tulip/9Zk, no tulip%2F9Zk, or") == b"no locum://KEY, no locum://KEY, or"
 
 
-@given(st.binary(min_size=1, max_size=30))
-def test_a_value_is_one_part_of_the_url_and_comes_out_as_it_was(value: bytes) -> None:
+@pytest.mark.parametrize("way", ["${V}", "{locum://V}"])
+@given(value=st.binary(min_size=1, max_size=30))
+def test_a_value_is_one_part_of_the_url_and_comes_out_as_it_was(way: str, value: bytes) -> None:
     assume(b"\0" not in value)
-    target = bridge_target("https://u:${V}@h/p/${V}?k=${V}&z=1", [], {b"V": value})
+    target = bridge_target(f"https://u:{way}@h/p/{way}?k={way}&z=1", [], {b"V": value})
     parts = urlsplit(target.url)
     assert (parts.hostname, parts.path.count("/"), parts.query.count("&")) == ("h", 2, 1)
     assert unquote_to_bytes(parts.path.removeprefix("/p/")) == value

@@ -18,7 +18,7 @@ from locum.detect.names import assigned_name, holds_a_value, is_name, url_name, 
 PLACEHOLDERS = [
     "changeme", "CHANGE_ME", "your-token-here", "<your key>", "<token>", "${TOKEN}", "$TOKEN", "%TOKEN%", "{{ token }}", "xxxxxxxx",
     "XXXX-XXXX", "process.env.TOKEN", "os.environ['TOKEN']", "locum://TOKEN", "op://vault/item/field", "ref+vault://a#b",
-    "keyring://service/user", "pass://a/b", "ENC[AES256_GCM,data:abc]", "encrypted:abc", "********", "none", "null", "true", "todo",
+    "keyring://service/user", "pass://a/b", "ENC[AES256_GCM,data:abc]", "encrypted:abc", "********", "•••", "none", "null", "true", "todo",
     "my-example-key", "dummy-value", "0000000000000000", "aaaaaaaa", "test-key", "$(cat file)", "{password}", "{self.password}",
     "https://auth.example.org", "replace-me", "redacted", "%(password)s", "AKIA" + "IOSFODNN7EXAMPLE",
 ]  # fmt: skip

@@ -73,6 +73,32 @@ def test_find_gives_exact_places(before: str, name: str, after: str) -> None:
     assert all(text[item.start : item.end] == item.text for item in find(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("https://h/?key=locum://A&b=2", ["locum://A"]),
+        ("https://h/?key=locum://A&b=locum://B", ["locum://A", "locum://B"]),
+        ("locum://A,locum://B", ["locum://A", "locum://B"]),
+        ("Cookie: a=locum://A;b=locum://B;", ["locum://A", "locum://B"]),
+        ("locum://A|locum://B", ["locum://A", "locum://B"]),
+        ("locum://A?env=prod&x, locum://B#id;", ["locum://A?env=prod", "locum://B#id"]),
+        ("ref+vault://p?x=1&y=2,3, keyring://s/u", ["ref+vault://p?x=1&y=2,3", "keyring://s/u"]),
+        ("op://a/b/c&x op://a/b/c,", ["op://a/b/c"]),
+        ("pass://a/b|locum://A", []),
+    ],
+)
+def test_ours_end_before_what_separates_them_and_others_do_not(text: str, found: list[str]) -> None:
+    assert [item.text for item in find(text)] == found
+    assert all(item.reference is not None for item in find(text))
+
+
+@given(NAMES, NAMES, st.sampled_from("&,;|"), st.text("ab=/&,;|", max_size=8))
+def test_a_separator_ends_ours_whatever_follows(one: str, other: str, separator: str, after: str) -> None:
+    one, other = one.rstrip(".-_") or "a", other.rstrip(".-_") or "a"
+    first, second = find(f"locum://{one}{separator}locum://{other}{separator}{after}")
+    assert (first.text, second.text) == (f"locum://{one}", f"locum://{other}")
+
+
 def test_what_wants_to_be_ours_and_is_not_is_told() -> None:
     (found,) = find('key = "locum://9lives"')
     assert found.reference is None

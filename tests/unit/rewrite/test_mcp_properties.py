@@ -1,4 +1,7 @@
-"""For every MCP server: after all fixes it is started or reached with the very values that it had, and the text holds none."""
+"""For every MCP server: after all fixes it is started or reached with the very values that it had, and the text holds none.
+
+So it is after a secret is renamed as well.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from locum.agents.bridge_target import bridge_target
+from locum.refs.reference import find
+from locum.refs.uses import uses_in, written_for
+from locum.rewrite.idioms.mcp_variables import unexpanded
+from locum.text.edits import Edit, apply_edits
 from support.marked import applied, plan_for, value_of
 
 _CHARS = st.sampled_from([*"'\"\\{}#%@:/ &<>=!,;?[]", "\t", "é", "🔑", "\x7f", "\u2028"]) | st.characters(
@@ -58,9 +65,16 @@ def fix_all(text: str, path: str, secrets: dict[str, str], spell: Any) -> tuple[
     st.lists(_SECRET, min_size=1, max_size=3, unique=True), _SECRET, st.booleans(),
     st.dictionaries(_PLAIN.map(lambda name: f"X-{name}".replace(".", "")), _PLAIN, max_size=2), _INDENT,
     st.sampled_from([".mcp.json", ".cursor/mcp.json", "opencode.json", "x.json", ".codex/config.toml", "inline.toml"]),
+    st.booleans(),
 )  # fmt: skip
 def test_a_remote_server_is_sent_what_it_was_sent(
-    secrets: list[str], key: str, with_key: bool, others: dict[str, str], indent: Any, path: str
+    secrets: list[str],
+    key: str,
+    with_key: bool,
+    others: dict[str, str],
+    indent: Any,
+    path: str,
+    renamed: bool,
 ) -> None:
     secrets = [secret for secret in secrets if secret != key]
     assume(all("$" not in text and "{env:" not in text and "{file:" not in text for text in (*secrets, key)))
@@ -95,6 +109,13 @@ def test_a_remote_server_is_sent_what_it_was_sent(
             vault |= more
     except ValueError:
         return assume(False)
+    if renamed:
+        uses = [use for use in uses_in(fixed, path) if use.name == "SECRET_0"]
+        fixed = apply_edits(fixed, [Edit(use.start, use.end, written_for(use, "OTHER", fixed)) for use in uses])
+        vault = {{b"SECRET_0": b"OTHER"}.get(name, name): value for name, value in vault.items()}
+    assert all(item.reference is not None for item in find(fixed))
+    assert list(unexpanded(fixed, path)) == []
+    assert "${" not in fixed
     read = tomllib.loads(fixed) if is_toml else json.loads(fixed)
     (found,) = read[{"opencode.json": "mcp"}.get(path, "mcp_servers" if is_toml else "mcpServers")].values()
     words = found["command"] if isinstance(found["command"], list) else [found["command"], *found["args"]]

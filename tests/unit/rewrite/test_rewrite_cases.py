@@ -137,7 +137,7 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         (
             ".mcp.json",
             '{"mcpServers": {"x": {"url": "https://h?k=<tulip>"}}}',
-            "Keep NAME out of the environment of Claude",
+            "reached through 'locum bridge' under 'locum run'",
         ),
         (
             "x.json",

@@ -226,6 +226,25 @@ _FORMS = (
         "The editor must have the variable when it starts: close it, then 'locum run --secret {name} -- code .'.",
         own=r"\$\{",
     ),
+    _refused(
+        r"(.*/)?(package(-lock)?|composer)\.json",
+        "package managers read this file by its name and expand nothing in it: let the program or the script read a variable",
+    ),
+    _refused(
+        r"(.*/)?\.travis\.ya?ml|(.*/)?vercel\.json",
+        "its reader expands nothing here: take the entry out, and set the variable in the project's settings there",
+    ),
+    Form(
+        r"(.*/)?\.vscode/settings\.json|.*\.code-workspace",
+        REFERENCE,
+        "A terminal of the editor has the reference then: 'locum run -- …' in it puts the value in its place.",
+        inside=False,
+        where=r"(settings/)?terminal\.integrated\.env\.\w+/.*",
+    ),
+    _refused(
+        r"(.*/)?\.vscode/settings\.json|.*\.code-workspace",
+        "the editor reads its settings by their name and expands nothing here: let the extension keep the value itself",
+    ),
     Form(  # VS Code's documentation, "Variables reference"
         r"(.*/)?\.vscode/launch\.json",
         "${{env:{name}}}",

@@ -49,7 +49,7 @@ class _Place:
         self.before = [token.text for token in tokens[max(0, index - 3) : index]]
         self.after = [token.text for token in tokens[index + 1 : index + 3]]
         self.typed = typed
-        self.plain = f"process.env.{target.name}"
+        self.plain = f"{'globalThis.' if _is_taken(tokens) else ''}process.env.{target.name}"
         self.expression = self.plain + ("!" if typed else "")
         self.encodes = False
 
@@ -220,6 +220,20 @@ def _unit(unit: str) -> str:
     if rest in {"x", "u"}:
         raise NoSafeEdit("the string has an escape that JavaScript does not know")
     return rest
+
+
+def _is_taken(tokens: list[Token]) -> bool:
+    """Say whether the text calls something of its own `process`: a function, a parameter."""
+    for index, token in enumerate(tokens):
+        if token.text != "process":
+            continue
+        before = tokens[index - 1].text if index else ""
+        after = tokens[index + 1].text if index + 1 < len(tokens) else ""
+        declares = before in {"function", "*"} if after == "(" else after not in {".", "?.", "["}
+        declares = declares and (after != ":" or before == "(")
+        if declares and before not in {".", "?.", "typeof"}:
+            return True
+    return False
 
 
 def _is_word(char: str) -> bool:

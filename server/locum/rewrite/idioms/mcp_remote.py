@@ -1,4 +1,6 @@
-"""Remote MCP servers: URL and headers become arguments of `locum bridge`, which takes values from its environment.
+"""Remote MCP servers: URL and headers become arguments of `locum bridge`, which puts values in the place of references.
+
+A reference and not `${NAME}`: several clients expand that themselves, and the value would be an argument.
 
 No client resolves our references in a URL or a header, and there is no process to start: so the server becomes a local
 one, a bridge under `locum run`. What the client needs to know else (names, timeouts, allowed tools) stays as it is.
@@ -8,8 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
+from locum.refs.embedded import embed, embedded
+from locum.refs.reference import ReferenceProblem
 from locum.rewrite.idioms.mcp_server import HEADERS, LAUNCHER, Server, is_bridge
 from locum.rewrite.idioms.settings_text import Member, Place, Value, space_before, split_string
 from locum.rewrite.plan import Plan
@@ -48,7 +53,7 @@ def bridge(target: Target, server: Server, way: Place, leaf: Value) -> Plan:
             raise NoSafeEdit("this part of an MCP server's definition cannot hold a reference")
         value = _parts(target, server, leaf)[1].encode("utf-8", "surrogatepass")
     edits = [*_as_command(target, server, address, headers, named), *_local(server)]
-    return target.plan(edits, value, f"${{{target.name}}}", _note(target, server, headers))
+    return target.plan(edits, value, _shown(target, server, leaf), _note(server, headers))
 
 
 def _parts(target: Target, server: Server, leaf: Value) -> tuple[str, str, str]:
@@ -58,12 +63,21 @@ def _parts(target: Target, server: Server, leaf: Value) -> tuple[str, str, str]:
     return parts
 
 
+def _shown(target: Target, server: Server, leaf: Value) -> str:
+    """Return the reference as it stands between what is before and behind the secret."""
+    left, _, right = _parts(target, server, leaf)
+    try:
+        return embed(left, target.name, right)
+    except ReferenceProblem:
+        raise NoSafeEdit("the client might take the '$' before the secret for a variable") from None
+
+
 def _in_url(target: Target, server: Server, leaf: Value) -> tuple[str, bytes]:
-    """Return the address with `${NAME}` in it, and the value: the bridge spells it as a URL needs it."""
+    """Return the address with the reference in it, and the value: the bridge spells it as a URL needs it."""
     left, value, right = _parts(target, server, leaf)
-    reference = f"${{{target.name}}}"
+    shown = _shown(target, server, leaf)
     if not left and not right:
-        return reference, value.encode("utf-8", "surrogatepass")
+        return shown, value.encode("utf-8", "surrogatepass")
     authority = re.fullmatch(r"[a-z]+://([^/?#]*)", left, re.IGNORECASE)
     if authority is not None and not re.match(r"[^/?#]*@", right):
         raise NoSafeEdit("the secret is the host of a URL, or a part of one")
@@ -71,7 +85,7 @@ def _in_url(target: Target, server: Server, leaf: Value) -> tuple[str, bytes]:
         raise NoSafeEdit("the secret is not one part of a URL")
     if "+" in value and "?" in left:
         raise NoSafeEdit("a '+' in a URL's query is a space to some servers: write %2B or %20 there first")
-    return left + reference + right, unquote_to_bytes(value)
+    return left + shown + right, unquote_to_bytes(value)
 
 
 def _headers(target: Target, server: Server, leaf: Value) -> tuple[list[tuple[str, str]], list[str]]:
@@ -102,7 +116,7 @@ def _header(target: Target, server: Server, value: Value, leaf: Value, named: li
     _refuse_variables(value.text)
     if value == leaf:
         left, _, right = _parts(target, server, leaf)
-        return f"{left}${{{target.name}}}{right}"
+        return f"{left}{_shown(target, server, leaf)}{right}"
     if named is None:
         return value.text
     if not _NAME.fullmatch(value.text):
@@ -130,7 +144,9 @@ def _as_command(
     assert url is not None
     command = [] if server.client.lists_command else [("command", syntax.quote(LAUNCHER))]
     words = [LAUNCHER, *_RUN] if server.client.lists_command else [*_RUN]
-    words += ["--secret", target.name, "--", LAUNCHER, "bridge"]
+    for name in _names(target, [address, *(value for _, value in headers)]):
+        words += ["--secret", name]
+    words += ["--", LAUNCHER, "bridge"]
     listed = "command" if server.client.lists_command else "args"
     here = [str(member.name) for member in held.value.members] if held else []
     spare = [word for name, value in headers[len(here) :] for word in ("--header", f"{name}: {value}")]
@@ -155,6 +171,17 @@ def _as_command(
     return edits + _in_place(target, server, held, syntax.pair(listed, "["), [*words, address, *spare], headers)
 
 
+def _names(target: Target, texts: Iterable[str]) -> list[str]:
+    """Return the names in what the bridge is told, the new one first. Others are there where a person wrote references."""
+    try:
+        found = [item.name for text in texts for item in embedded(text)]
+    except ReferenceProblem:
+        raise NoSafeEdit(
+            "this remote MCP server has another reference, in a form that the bridge does not take: write locum://NAME there"
+        ) from None
+    return list(dict.fromkeys([target.name, *found]))
+
+
 def _around(target: Target, server: Server, edit: Edit, address: str) -> list[Edit]:
     """Split an edit of the URL's member so that the URL stays where it is: there may be another secret in it."""
     url, spelt = server.url, server.syntax.quote(address)
@@ -163,7 +190,7 @@ def _around(target: Target, server: Server, edit: Edit, address: str) -> list[Ed
     before, after = edit.new_text.split(spelt)
     edits = [Edit(edit.start, url.value.start, before), Edit(url.value.end, url.value.end, after)]
     if url.value.holds(target.start, target.end):
-        edits.append(Edit(target.start, target.end, f"${{{target.name}}}"))
+        edits.append(Edit(target.start, target.end, _shown(target, server, url.value)))
     return edits
 
 
@@ -198,7 +225,7 @@ def _in_place(
                 Edit(member.key[0], first + 1, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: ')[:-1]}")
             )
             if first < target.start < last:
-                edits.append(Edit(target.start, target.end, f"${{{target.name}}}"))
+                edits.append(Edit(target.start, target.end, _shown(target, server, member.value)))
         else:
             edits.append(Edit(member.key[0], last, f"{syntax.quote('--header')}, {syntax.quote(f'{name}: {value}')}"))
         if not is_inline:
@@ -229,12 +256,17 @@ def _one_more(target: Target, server: Server, leaf: Value) -> Plan:
         left, middle, right = _parts(target, server, leaf)
         if ":" not in left:
             raise NoSafeEdit("the secret is the name of a header, or a part of one")
-        text, value = f"{left}${{{target.name}}}{right}", middle.encode("utf-8", "surrogatepass")
+        text, value = f"{left}{_shown(target, server, leaf)}{right}", middle.encode("utf-8", "surrogatepass")
     elif words[number - 1].text == "bridge":
         text, value = _in_url(target, server, leaf)
     else:
         raise NoSafeEdit("the secret is neither the URL nor a header of this bridge")
     edits = [Edit(leaf.start, leaf.end, server.syntax.quote(text))]
+    given = server.given()
+    if given.get(target.name, "") not in {"", target.name, target.reference}:
+        raise NoSafeEdit(f"--secret {target.name}=… of this bridge is another secret")
+    if target.name in given:
+        return target.plan(edits, value, _shown(target, server, leaf), _note(server, []))
     more = ["--secret", target.name] if server.is_launched() else [*_RUN, "--secret", target.name, "--", LAUNCHER]
     index = [word.text for word in words].index("--") if server.is_launched() else 1
     place: Member | None = words[index].member
@@ -243,18 +275,15 @@ def _one_more(target: Target, server: Server, leaf: Value) -> Plan:
     at = place.value.start
     gap = space_before(server.text, at) or " "
     edits.append(Edit(at, at, "".join(f"{server.syntax.quote(word)},{gap}" for word in more)))
-    return target.plan(edits, value, f"${{{target.name}}}", _note(target, server, []))
+    return target.plan(edits, value, _shown(target, server, leaf), _note(server, []))
 
 
-def _note(target: Target, server: Server, headers: list[tuple[str, str]]) -> str:
+def _note(server: Server, headers: list[tuple[str, str]]) -> str:
     note = (
         f"The MCP server {json.dumps(server.label, ensure_ascii=False)} is now reached through 'locum bridge' under "
         "'locum run', which asks before it hands over the value; restart the server."
     )
-    client = server.client
-    if client.expands and re.fullmatch(client.expands, f"${{{target.name}}}"):
-        note += f" Keep {target.name} out of the environment of {client.name}, which would show it as an argument."
-    left = [name for name, value in headers if _TELLING.search(name) and "${" not in value]
+    left = [name for name, value in headers if _TELLING.search(name) and "${" not in value and "locum://" not in value]
     if left:
         note += f" What it sends as {left[0]} is an argument now, which every process can see: move that too."
     return note

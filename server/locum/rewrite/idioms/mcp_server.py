@@ -101,6 +101,17 @@ class Server:
         """Say whether it starts through `locum run`."""
         return is_launcher([word.text for word in self.words()])
 
+    def given(self) -> dict[str, str]:
+        """Return what `--secret NAME` or `--secret NAME=REF` names in front of the task: NAME, with REF or ""."""
+        texts = [word.text for word in self.words()]
+        found: dict[str, str] = {}
+        for index, text in enumerate(texts[: texts.index("--")] if self.is_launched() and "--" in texts else []):
+            option, has_value, value = text.partition("=")
+            if option == "--secret" and (has_value or index + 1 < len(texts)):
+                name, _, reference = (value if has_value else texts[index + 1]).partition("=")
+                found[name] = reference
+        return found
+
 
 def is_launcher(words: Sequence[str]) -> bool:
     """Say whether this is `locum run …`."""

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from locum.refs.reference import find, looks_like_reference
+from locum.refs.embedded import is_bare
+from locum.refs.reference import Occurrence, find, looks_like_reference
 from locum.rewrite.idioms.json_reader import JsonProblem, read
 from locum.rewrite.idioms.mcp_clients import CLIENTS, find_map
-from locum.rewrite.idioms.mcp_server import ENVIRONMENTS, HEADERS, URLS, Server, expands
+from locum.rewrite.idioms.mcp_server import ENVIRONMENTS, HEADERS, URLS, Server, expands, is_bridge
 from locum.rewrite.idioms.settings_text import JSON, TOML, Place, Value, from_json, from_toml
 
 _MAX = 1 << 18
@@ -85,6 +86,10 @@ def _in_server(server: Server) -> Iterator[Unexpanded]:
                 continue
             yield Unexpanded(leaf.start + match.start(), leaf.start + match.end(), _message(server, way))
         for item in find(raw):
+            if index is not None and index > 1 and is_bridge(texts):
+                if message := _about_bridge(server, item):
+                    yield Unexpanded(leaf.start + item.start, leaf.start + item.end, message)
+                continue
             is_variable = any(name in ENVIRONMENTS for name in way[:2]) and looks_like_reference(leaf.text)
             if not (is_variable and server.is_launched()):
                 yield Unexpanded(leaf.start + item.start, leaf.start + item.end, _about_reference(is_variable))
@@ -98,10 +103,26 @@ def _message(server: Server, way: Place) -> str:
     if client.shown:
         said += f": {client.shown}"
     if way[0] in {*URLS, *HEADERS}:
-        return f"{said}. Reach the server through 'locum run -- locum bridge', which takes values from its environment."
+        return f"{said}. Reach the server through 'locum run -- locum bridge', which resolves references."
     if any(name in ENVIRONMENTS for name in way[:2]):
         return f"{said}. Write a reference, and start the server through 'locum run'."
     return f"{said}. Give the value to the server in 'env', as a reference, and start it through 'locum run'."
+
+
+def _about_bridge(server: Server, item: Occurrence) -> str:
+    """Say why the bridge would not put a value in the place of a reference, "" where it does or nobody knows."""
+    if item.reference is None or not (item.reference.is_declared and is_bare(item.reference)):
+        return "The bridge does not take this: write locum://NAME, and give NAME=REF to '--secret' of 'locum run'."
+    name, texts = item.reference.name, [word.text for word in server.words()]
+    options = texts[: texts.index("--")] if server.is_launched() else []
+    listed, environment = server.value.get("env_vars"), server.environment
+    handed_on = [member.value.text for member in listed.value.members] if listed is not None else []
+    if name in server.given() or name in handed_on or (environment and environment.value.get(name)):
+        return ""
+    if any(option.partition("=")[0] in {"--task", "--env-file"} for option in options):
+        return ""  # they name secrets too
+    start = "" if options else "start it through 'locum run', and "
+    return f"The bridge has no value for this: {start}put '--secret' and the name before '--'."
 
 
 def _about_reference(is_variable: bool) -> str:
