@@ -6,6 +6,7 @@ one and then checks what it made: a fix that would leave the value where it stoo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -27,6 +28,8 @@ _PUT_IN = frozenset(
 """Kinds in which `locum run` puts values in the place of references: it reads UTF-8."""
 _BYTES = frozenset(("c", "cpp", "lua", "perl", "php", "shellscript"))
 """Languages to which a string is the bytes of its file."""
+_BY_HAND = "store it with 'locum secret set {name}', and take it out by hand"
+"""What to do where a refusal tells no better way."""
 
 
 def plan(source: SourceText, finding: Finding, *, path: str, language: str, name: str) -> Plan | Refusal:
@@ -60,10 +63,18 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     try:
         made = idiom(target)
     except NoSafeEdit as problem:
-        return discreet(Refusal(f"{NO_EDIT}{problem.reason}."), {target.raw})
+        reason = (
+            problem.reason if _says_what_to_do(problem.reason) else f"{problem.reason}: {_BY_HAND.format(name=name)}"
+        )
+        return discreet(Refusal(f"{NO_EDIT}{reason}."), {target.raw})
     except RecursionError:
         return Refusal(f"{NO_EDIT}the text is nested too deeply.")
     return discreet(_checked(made, target), {target.raw})
+
+
+def _says_what_to_do(reason: str) -> bool:
+    """Say whether a refusal tells more than its cause: the rest of it stands behind a colon."""
+    return re.search(r":\s", reason) is not None
 
 
 def _is_not_utf8(source: SourceText) -> bool:

@@ -86,7 +86,7 @@ class Target:
         except UnicodeEncodeError:
             raise NoSafeEdit("the value is not valid Unicode: no environment variable can hold it") from None
         if not data:
-            raise NoSafeEdit("there is no value here")
+            raise NoSafeEdit("there is no value here: nothing has to move")
         if b"\0" in data:
             raise NoSafeEdit("the value holds a NUL character: no environment variable can hold it")
         return Plan(self.name, tuple(sorted(edits)), SecretBytes(data), idiom, note)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from locum.rewrite.plan import Plan, Refusal
+from locum.rewrite.plan import NO_EDIT, Plan, Refusal
 from support.marked import CLOSE, JOINT, OPEN, applied, plan_for, plan_marked, value_of
 
 _CASE = re.compile(
@@ -45,8 +45,10 @@ def test_case(case: Case):
     text, made = plan_marked(case.before, path=case.path, language=case.language)
     if case.after is None:
         assert isinstance(made, Refusal)
-        assert case.refusal in made.reason
+        assert case.refusal.removesuffix(".") in made.reason
         assert "tulip" not in made.reason, "a refusal holds no part of the text"
+        cause = made.reason.removeprefix(NO_EDIT)
+        assert re.search(r": |, then | already\.", cause), "a refusal says what to do"
     else:
         assert applied(text, made) == case.after
 
@@ -147,7 +149,7 @@ def test_escapes_are_undone(path: str, before: str, value: str | bytes | None):
         ("azure-pipelines.yml", "k: <tulip>", "PIPELINE_VAR_NAME=NAME -- az pipelines variable create --name NAME"),
         (".env", "K=<tulip>", "'locum run --env-file .env -- …', which puts the value in the place of locum://NAME."),
         ("my app/.env", "K=<tulip>", "locum run --env-file 'my app/.env' -- "),
-        ("token.txt", "<tulip>", "locum run --render token.txt -- "),
+        ("token.txt", "<tulip>", "locum run --mount token.txt -- "),
         (".envrc", "export K=<tulip>", "'locum run -- …'"),
         ("app.ini", "k = <tulip>", "locum run --mount app.ini -- "),
         ("my app/a.ini", "k = <tulip>", "locum run --mount 'my app/a.ini' -- "),

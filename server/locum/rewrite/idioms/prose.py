@@ -24,5 +24,5 @@ def rewrite(target: Target) -> Plan:
     file = shlex.quote(target.path) if target.path.isprintable() else "FILE"
     return replace(
         made,
-        note=f"If a program reads this file: 'locum run --render {file} -- …' gives it a copy with the value in it.",
+        note=f"If a program reads this file: 'locum run --mount {file} -- …' gives it a copy with the value in it.",
     )
