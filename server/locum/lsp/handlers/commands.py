@@ -82,9 +82,9 @@ async def move_all(ls: LocumServer, *arguments: Any) -> dict[str, Any]:
     moved = await asyncio.shield(asyncio.ensure_future(moving))
     names = moved.names if moved.applied else []
     if moved.applied:
-        secrets = "1 secret" if moved.count == 1 else f"{moved.count} secrets"
+        count = "1 secret" if moved.count == 1 else f"{moved.count} secrets"
         left = f" Left {len(moved.left)}: {moved.reason.removeprefix(NO_EDIT)}" if moved.left else ""
-        said = f"Moved {secrets} to your vault.{left} {_what_now(ls, moved)}They stood in plain text: rotate them."
+        said = f"Moved {count} to your vault.{left} {_what_now(ls, moved)}They stood in plain text: rotate them."
         _say(ls, types.MessageType.Warning if left else types.MessageType.Info, said)
     elif moved.left:  # else a person said no, and knows it
         more = f" {len(moved.left) - 1} more stay too." if len(moved.left) > 1 else ""
