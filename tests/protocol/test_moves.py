@@ -235,7 +235,7 @@ def test_a_workspace_in_one_go_what_is_open_in_the_editor_and_the_rest_on_the_di
         assert f"[secrets.{name}]" in manifest(client.home)
     (question,) = [request for request in client.requests if request["method"] == "window/showMessageRequest"]
     assert "3 secrets in 3 files" in question["params"]["message"]
-    assert "Moved 3 to your vault" in messages(client)[-1]
+    assert "Moved 3 secrets to your vault" in messages(client)[-1]
     assert token.encode() not in client.received
     assert other.encode() not in client.received
 
