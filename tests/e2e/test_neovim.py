@@ -141,7 +141,7 @@ def test_a_whole_workspace_moves_after_one_question(editor: Editor) -> None:
     assert "move 4 secrets in 3 files to your vault? GITHUB_TOKEN, STRIPE_KEY" in asked
     nvim.answer("Move them")
     nvim.wait("return #vim.diagnostic.get() == 0")
-    assert "Moved 4 to your vault" in nvim.messages()
+    assert "Moved 4 secrets to your vault" in nvim.messages()
 
     shown = nvim.lua("return vim.fn.readfile(vim.fn.bufname('preview.diff'))")
     assert '-TOKEN = "•••"' in shown

@@ -193,7 +193,7 @@ def test_a_whole_workspace_moves_after_one_question_and_its_names_follow(
     code.screenshot(ARTEFACTS / "vscode-workspace.png")
     code.click(f"{QUESTION} .monaco-button:has-text('Move them')")
 
-    code.see(".notification-list-item:has-text('Moved 4 to your vault')")
+    code.see(".notification-list-item:has-text('Moved 4 secrets to your vault')")
     assert (project / "app.py").read_text() == before, "what is open is the person's to save"
     assert (project / "closed.js").read_text() == "const key = process.env.STRIPE_KEY;\n"
     assert (project / "locum.toml").read_text().count("[secrets.") == 2

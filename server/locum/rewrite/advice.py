@@ -14,8 +14,8 @@ def gathered(notes: Iterable[tuple[str, str, str]]) -> list[tuple[list[str], str
     What one file's secrets ask for with one command is one note with all of their names, as the program needs them all.
     """
     names: dict[tuple[str, str], list[str]] = {}
-    for file, name, note in notes:
-        if note:
+    for file, name, whole in notes:
+        for note in _parts(name, whole):
             known = names.setdefault((file, _form(name, note)), [])
             known += [name] if name not in known else []
     files: dict[str, list[str]] = {}
@@ -26,6 +26,12 @@ def gathered(notes: Iterable[tuple[str, str, str]]) -> list[tuple[list[str], str
             text = text.replace("sets the variable.", "sets the variables.").replace("the value in", "the values in")
         files.setdefault(text, []).append(file)
     return [(found, text) for text, found in files.items()]
+
+
+def _parts(name: str, note: str) -> list[str]:
+    """Return what is said of the value and how the program is started: the second may be the same for more values."""
+    about, run, how = note.partition("Run it under '")
+    return [*([f"{name}: {about.strip()}"] if about and run else []), run + how if run else note] if note else []
 
 
 def _form(name: str, note: str) -> str:

@@ -37,3 +37,8 @@ def test_a_name_that_cannot_stand_beside_others_stays_alone() -> None:
     assert gathered(notes) == [(["Dockerfile"], said.format("KEY")), (["Dockerfile"], said.format("KEY_TWO"))]
     given = "'locum run --secret {0}=locum://{0} -- x'."
     assert gathered([("a", "KEY", given.format("KEY"))]) == [(["a"], given.format("KEY"))]
+
+
+def test_what_is_said_of_one_value_does_not_keep_the_command_apart() -> None:
+    notes = [("a.py", "ONE", run("ONE")), ("a.py", "TWO", f"The program escapes it. {run('TWO')}")]
+    assert gathered(notes) == [(["a.py"], run("ONE", "TWO")), (["a.py"], "TWO: The program escapes it.")]
