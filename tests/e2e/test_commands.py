@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from locum.cli.main import COMMANDS
 from support.home import Home, canary
 
 
@@ -27,44 +28,11 @@ def with_passphrase(home: Home, passphrase: str, *arguments: str, stdin: str = "
 
 def test_help_names_every_command(home: Home) -> None:
     text = home.run("--help").stdout
-    for command in (
-        "tour",
-        "scan",
-        "run",
-        "secret",
-        "vault",
-        "lease",
-        "audit",
-        "broker",
-        "lsp",
-        "init",
-        "explain",
-        "fix",
-        "check",
-        "bridge",
-    ):
+    for command in COMMANDS:
         assert f"\n  {command} " in text
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "tour",
-        "scan",
-        "run",
-        "secret",
-        "vault",
-        "lease",
-        "audit",
-        "broker",
-        "lsp",
-        "init",
-        "explain",
-        "fix",
-        "check",
-        "bridge",
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(home: Home, command: str) -> None:
     assert "Usage:" in home.run(command, "--help").stdout
 
