@@ -122,6 +122,21 @@ def test_what_is_quiet_is_left_to_a_person(vault_home: Home) -> None:
     assert (folder / "test_a.py").read_text() != text
 
 
+def test_terraform_declares_a_variable_once_a_folder(vault_home: Home) -> None:
+    """All files of a folder are one configuration: a second declaration would be an error."""
+    token, project = github_token(), vault_home.project
+    for name in ("a.tf", "b.tf"):
+        (project / name).write_text(f'provider "{name[0]}" {{\n  token = "{token}"\n}}\n')
+    (project / "other").mkdir()
+    (project / "other" / "c.tf").write_text(f'provider "c" {{\n  token = "{token}"\n}}\n')
+    vault_home.run("fix", "--all")
+    written = {path.name: path.read_text() for path in project.rglob("*.tf")}
+    (name,) = stored(vault_home)
+    assert all(f"token = var.{name.lower()}" in text for text in written.values())
+    assert written["a.tf"].count("variable ") + written["b.tf"].count("variable ") == 1
+    assert written["c.tf"].count("variable ") == 1
+
+
 def test_check_says_what_is_missing_unused_and_undeclared(vault_home: Home) -> None:
     project = vault_home.project
     (project / "locum.toml").write_text(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError
+from locum.fix.beside import Beside
 from locum.fix.stores import Stores
 from locum.refs.manifest import FILE_NAME, add_secret
 from locum.rewrite.batch import Batch, Left, Moved, NameFor, plan_all
@@ -74,15 +75,20 @@ def well_named(texts: Iterable[tuple[SourceText, Sequence[Finding]]]) -> list[li
     ]
 
 
-def plan_files(files: Sequence[FileToFix], name_for: NameFor) -> Iterator[PlannedFile]:
-    """Plan file after file."""
+def plan_files(files: Sequence[FileToFix], name_for: NameFor, beside: Beside | None = None) -> Iterator[PlannedFile]:
+    """Plan file after file. `beside` knows the texts of files that are open in an editor."""
+    beside = beside or Beside()
     for file in files:
         if file.path.name == FILE_NAME:
             reason = f"{FILE_NAME} holds names, no values: store it with 'locum secret set', and take it out by hand."
             yield PlannedFile(file, Batch(left=[Left(finding, reason) for finding in file.findings]))
             continue
         relative = file.project.relative(file.path)
-        yield PlannedFile(file, plan_all(file.source, file.findings, path=relative, language="", name_for=name_for))
+        batch = plan_all(
+            file.source, file.findings, path=relative, language="", name_for=name_for, beside=beside.of(file.path)
+        )
+        beside.put(file.path, batch.text)
+        yield PlannedFile(file, batch)
 
 
 def move_files(

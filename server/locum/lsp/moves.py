@@ -19,6 +19,7 @@ from pygls.exceptions import JsonRpcException
 
 from locum.detect.finding import Finding
 from locum.errors import LocumError, NotAllowed
+from locum.fix.beside import Beside
 from locum.fix.disk import FileToFix, Outcome, PlannedFile, move_files, plan_files, well_named
 from locum.fix.stores import Stores, left_behind
 from locum.lsp.checks import Check, Found, place_of
@@ -152,6 +153,10 @@ class _Move:
         self._files = files
         self._places = [place_of(text.check.snapshot) for text in texts]
         self._manifests = Manifests(ls)
+        self._beside = Beside()
+        for document in ls.documents.open_documents():
+            if document.path and document.uri.startswith("file:"):
+                self._beside.put(Path(document.path), document.source)
         self._planned: list[_Planned] = []
         self._on_disk: list[PlannedFile] = []
         self._gave_up = False
@@ -213,11 +218,16 @@ class _Move:
         for text, findings, (path, project) in zip(self._texts, named, self._places, strict=False):
             self._check_time()
             snapshot = text.check.snapshot
-            batch = plan_all(snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for)
+            batch = plan_all(
+                snapshot.source, findings, path=path, language=snapshot.language, name_for=stores.name_for,
+                beside=self._beside.of(Path(snapshot.path)) if snapshot.path is not None else (),
+            )  # fmt: skip
+            if snapshot.path is not None:
+                self._beside.put(Path(snapshot.path), batch.text)
             self._planned.append(_Planned(text.check, path, batch))
             if snapshot.path is not None:  # a text that is no file has no project to declare names in
                 self._manifests.add(project, batch, Path(snapshot.path))
-        for file in plan_files(self._files, stores.name_for):
+        for file in plan_files(self._files, stores.name_for, self._beside):
             self._check_time()
             self._on_disk.append(file)
             self._manifests.add(file.file.project, file.batch, file.file.path, only_in_editor=True)

@@ -67,8 +67,14 @@ class Batch:
             moved.plan.value.wipe()
 
 
-def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, language: str, name_for: NameFor) -> Batch:
-    """Plan a fix for each finding (byte offsets into `source.utf8`). Never raises for what stands in the text."""
+def plan_all(
+    source: SourceText, findings: Sequence[Finding], *, path: str, language: str, name_for: NameFor,
+    beside: Sequence[str] = (),
+) -> Batch:  # fmt: skip
+    """Plan a fix for each finding (byte offsets into `source.utf8`). Never raises for what stands in the text.
+
+    `beside` are texts that are read as one with this one (`languages.read_with`).
+    """
     batch, draft, used = Batch(), Draft(source.text), set[str]()
     spans = {
         finding: (source.offset_of_byte(finding.start), source.offset_of_byte(finding.end)) for finding in findings
@@ -86,7 +92,7 @@ def plan_all(source: SourceText, findings: Sequence[Finding], *, path: str, lang
             if place is None:
                 batch.along.append(finding)
                 continue
-            made = _plan_here(source.with_text(draft.text), finding, place, path, language, name_for, used)
+            made = _plan_here(source.with_text(draft.text), finding, place, path, language, name_for, used, beside)
             others = values - {source.text[start:end]}
             if isinstance(made, Plan) and any(value in edit.new_text for edit in made.edits for value in others):
                 made.value.wipe()
@@ -121,12 +127,13 @@ def _plan_here(
     language: str,
     name_for: NameFor,
     used: set[str],
+    beside: Sequence[str],
 ) -> Plan | Refusal:
     """Plan one finding in the text as it is; its name is known once its value is."""
     start, end = source.byte_of_offset(place[0]), source.byte_of_offset(place[1])
     here = replace(finding, start=start, end=end)
     guess = choose_name(finding, used)  # mostly right, and then one plan does
-    made = plan(source, here, path=path, language=language, name=guess)
+    made = plan(source, here, path=path, language=language, name=guess, beside=beside)
     if isinstance(made, Refusal):
         return made
     name = name_for(finding, made.value)
@@ -134,4 +141,4 @@ def _plan_here(
     if name == guess:
         return made
     made.value.wipe()
-    return plan(source, here, path=path, language=language, name=name)
+    return plan(source, here, path=path, language=language, name=name, beside=beside)

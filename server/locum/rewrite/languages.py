@@ -99,6 +99,9 @@ _BY_INTERPRETER = {
     "ruby": "ruby", "sh": "shellscript", "zsh": "shellscript",
 }  # fmt: skip
 
+_READ_AS_ONE = (".pkr.hcl", ".tf", ".tofu")
+"""Terraform's, OpenTofu's and Packer's documentation: all such files of a folder are one configuration."""
+
 # What to write by hand where there is no idiom yet. {name} is the secret's name.
 _BY_HAND = {
     "dart": "Platform.environment['{name}']",
@@ -123,6 +126,11 @@ def kind_of_script(text: str) -> str:
     """Return the idiom's key for a text that names its interpreter in its first line, "" for one that does not."""
     match = _SHEBANG.match(text)
     return _BY_INTERPRETER.get(match[1], "") if match else ""
+
+
+def read_with(path: str) -> str:
+    """Return the ending of the files beside this one that its program reads as one with it, "" where it reads one alone."""
+    return next((ending for ending in _READ_AS_ONE if path.endswith(ending)), "")
 
 
 def refusal_for(kind: str, name: str) -> str:

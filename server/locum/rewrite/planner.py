@@ -7,7 +7,7 @@ one and then checks what it made: a fix that would leave the value where it stoo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from locum.detect.finding import Finding
@@ -32,11 +32,13 @@ _BY_HAND = "store it with 'locum secret set {name}', and take it out by hand"
 """What to do where a refusal tells no better way."""
 
 
-def plan(source: SourceText, finding: Finding, *, path: str, language: str, name: str) -> Plan | Refusal:
+def plan(
+    source: SourceText, finding: Finding, *, path: str, language: str, name: str, beside: Sequence[str] = ()
+) -> Plan | Refusal:
     """Say how `finding` (byte offsets into `source.utf8`) becomes a reference called `name`.
 
-    `path` is the file's, with `/`, and may be empty; `language` is an LSP languageId and may be empty. Never raises for
-    what stands in the text, however broken.
+    `path` is the file's, with `/`, and may be empty; `language` is an LSP languageId and may be empty; `beside` are texts that
+    are read as one with this one (`languages.read_with`). Never raises for what stands in the text, however broken.
     """
     if not is_environment_name(name):
         return Refusal("this name cannot be an environment variable: use letters, digits and _, not a digit first.")
@@ -49,7 +51,7 @@ def plan(source: SourceText, finding: Finding, *, path: str, language: str, name
     kind = kind_of(path, language)
     if idiom_for(kind) is None:
         kind = kind_of_script(source.text) or kind
-    target = Target(source.text, start, end, name, path.replace("\\", "/"), kind)
+    target = Target(source.text, start, end, name, path.replace("\\", "/"), kind, tuple(beside))
     if looks_like_reference(target.raw):
         return Refusal("a reference stands here already.")
     idiom = idiom_for(kind)

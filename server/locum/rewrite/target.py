@@ -38,6 +38,8 @@ class Target:
     """With `/`, as the project sees it; may be empty."""
     kind: str = ""
     """The idiom's key, see `languages.py`; tells TypeScript from JavaScript for idioms that serve both."""
+    beside: tuple[str, ...] = field(default=(), repr=False)
+    """The other texts that are read as one with this one, see `languages.read_with`; empty where they are not known."""
 
     @property
     def raw(self) -> str:

@@ -128,16 +128,18 @@ def _variable(target: Target, reader: Reader, string: String, place: Place, prog
     """Declare a variable at the end of the file, unless it is there, and use it."""
     variable = target.name.lower()
     edits: list[Edit] = []
-    declared = next((block for block in reader.blocks if block.words == ("variable", variable)), None)
+    blocks = [*reader.blocks, *(block for text in target.beside for block in Reader(text).blocks)]
+    declared = next((block for block in blocks if block.words == ("variable", variable)), None)
     if declared is None:
         edits.append(_declaration(target, variable, program))
     elif declared.attribute("sensitive") is None or declared.attribute("default") is not None:
-        raise NoSafeEdit(f"var.{variable} is declared here already: use it by hand, or choose another name")
+        raise NoSafeEdit(f"var.{variable} is declared already: use it by hand, or choose another name")
     if place.block.words[:1] == ("output",) and place.attribute is not None:
         edits += _sensitive_output(target, place.block, place.attribute)
     note = _note(target, program, variable)
     if declared is None:
-        note += f" If another file declares var.{variable}, keep one; an output that shows it wants 'sensitive = true'."
+        keep = "An" if target.beside else f"If another file declares var.{variable}, keep one; an"
+        note += f" {keep} output that shows it wants 'sensitive = true'."
     return _expression(target, reader, string, place, f"var.{variable}", tuple(edits), note)
 
 
