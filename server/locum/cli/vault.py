@@ -51,7 +51,7 @@ def init(kind: str | None, path: Path | None) -> None:
     else:
         slot = PassphraseSlot(read_passphrase("New passphrase: ", confirm=True))
     store.create(slot)
-    click.echo(f"Made your vault, which a {kind.replace('-', ' ')} opens: {paths.vault}")
+    click.echo(f"Made your vault, opened by a {kind.replace('-', ' ')}: {paths.vault}")
     if isinstance(slot, KeyFileSlot):
         click.echo(f"Whoever reads {slot.path} can open it: keep that file out of repositories and backups.")
 
