@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # `support`
 
@@ -17,6 +18,10 @@ from support.home import Home
 # a shell Ctrl-C would do nothing in any test's terminal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+# How long one example takes depends on what else the machine does; what hangs is ended by pytest's own limit.
+settings.register_profile("locum", deadline=None)
+settings.load_profile("locum")
 
 
 @pytest.fixture
