@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from support.home import ROOT, Home, canary
 from support.marked import applied, plan_for
@@ -377,3 +383,51 @@ def test_it_ends_when_nobody_reads_its_answers(scripted: Any) -> None:
     assert process.wait(20) == 0
     assert process.stderr is not None
     assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_configuration_cannot_say_whom_to_believe(tmp_path: Path) -> None:
+    """A proxy and a certificate of its own in `env` would let a repository's configuration read what is sent."""
+    key, certificate = _self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    heard: list[str] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(str(self.headers))
+            self.send_error(500)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    value, keys = canary(), tmp_path / "keys"
+    env = {"TOKEN": value, "SSL_CERT_FILE": str(certificate), "SSLKEYLOGFILE": str(keys)}
+    done = subprocess.run(
+        [sys.executable, "-m", "locum", "bridge", f"https://localhost:{server.server_port}/mcp", "--header", "K: locum://TOKEN"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "server")} | env, input=json.dumps(INITIALIZE) + "\n", capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    server.shutdown()
+    assert "error" in json.loads(done.stdout.splitlines()[0])
+    assert heard == []
+    assert not keys.exists()
+    assert value not in done.stdout + done.stderr
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a key and a certificate for localhost that only itself vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    paths = folder / "key.pem", folder / "certificate.pem"
+    no_password = serialization.NoEncryption()
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    paths[0].write_bytes(key.private_bytes(*form, no_password))
+    paths[1].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return paths

@@ -39,6 +39,11 @@ _OLDER = {400, 404, 405}
 """How servers of before 2025 answer a POST to the URL of their events."""
 
 
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+"""Variables that say whom to believe, or where the keys of connections are written down. A client's configuration, which may
+come with a repository, can set them; whom this machine believes is in the system's own store."""
+
+
 class _Gone(BridgeProblem):
     """The server has forgotten our session."""
 
@@ -57,6 +62,8 @@ class _Mark:
 
 def run_bridge(target: BridgeTarget) -> int:
     """Serve until standard input ends or SIGTERM comes; return the exit code."""
+    for name in _TRUST:
+        os.environ.pop(name, None)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(target))
     return 0
