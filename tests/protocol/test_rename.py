@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from locum.broker.client import BrokerClient
 from support.home import Home, canary
 from support.lsp import Client, Json
 from support.names import NAMING, Namer
@@ -182,8 +181,6 @@ def test_a_task_is_renamed_in_the_manifest(client: Client, namer: Namer) -> None
 
 # -- the vault ----------------------------------------------------------------------------------------------------
 
-COPIES = pytest.mark.skipif(not hasattr(BrokerClient, "copy_secret"), reason="this broker gives no second names")
-
 
 def stored(home: Home) -> list[str]:
     return [item["name"] for item in home.json("secret", "list")["secrets"]]
@@ -207,7 +204,6 @@ def test_a_name_that_the_vault_has_already(client: Client, namer: Namer) -> None
     assert "your vault has NEW_KEY already" in failed(client, namer.at(uri, "locum://OLD_KEY", inside=10), "NEW_KEY")
 
 
-@COPIES
 @pytest.mark.parametrize("says", ["Allow once", "Deny"])
 def test_the_vault_first(vault_home: Home, says: str) -> None:
     for name, text in (FILES | {"locum.toml": MANIFEST}).items():

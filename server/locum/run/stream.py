@@ -72,7 +72,7 @@ class Stream:
         self.rests_at = None
         try:
             self.waiting += self._masker.idle()
-        except Exception:  # noqa: BLE001 - as in `_take`
+        except Exception:  # noqa: BLE001 - what the mask did not pass is not shown
             raise MaskFailed from None
 
     def write(self) -> None:
@@ -99,7 +99,7 @@ class Stream:
             self.rests_at = None
             try:
                 self.waiting += self._masker.flush()
-            except Exception:  # noqa: BLE001 - as in `_take`
+            except Exception:  # noqa: BLE001 - what the mask did not pass is not shown
                 raise MaskFailed from None
 
     def abandon(self) -> None:
