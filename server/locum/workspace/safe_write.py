@@ -4,7 +4,8 @@ The file is reached folder by folder from a root, never through a link; it must 
 the bytes that were looked at. The new bytes are written beside it and change places with it in one step
 (`renameat2(2)`, RENAME_EXCHANGE), and then what came out is looked at: when it is not the very file that was meant, it is
 put back. So whatever others do to the name meanwhile, they find either their file or ours, whole, and no link is written
-through. Where the system cannot exchange, the name is compared right before a plain rename.
+through. Where the system cannot exchange, the name is compared right before a plain rename: a file that takes the name in the
+instant between is replaced, a link too, and never what it leads to.
 """
 
 from __future__ import annotations
