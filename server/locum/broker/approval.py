@@ -29,6 +29,8 @@ class Answer:
 
     allowed: bool
     by: str
+    stands_for: int = 0
+    """Seconds for which the yes holds for exactly this content; 0: this once."""
 
 
 class Approvals:

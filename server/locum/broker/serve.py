@@ -191,7 +191,7 @@ class _ControlHolder:
         channel.setblocking(False)
         service.approvals.send = self._ask
         service.approvals.cancel = lambda question: self._send({"event": "approve.cancel", "id": question})
-        service.on_leases = lambda leases: self._send({"event": "leases", "leases": leases})
+        service.granting.on_leases = lambda leases: self._send({"event": "leases", "leases": leases})
         self._loop.add_reader(channel, self._readable)
         self._send({"event": "hello", "version": wire.PROTOCOL})
 
@@ -200,7 +200,7 @@ class _ControlHolder:
         if self.is_open:
             self.is_open = False
             self._loop.remove_reader(self._socket)
-            self._service.on_leases = None
+            self._service.granting.on_leases = None
             self._service.approvals.holder_left()
             self._socket.close()
 

@@ -117,6 +117,12 @@ class LeaseRequest:
     reason: str = ""
     channel: str = field(default="env")
     files: tuple[RenderedFile, ...] = ()
+    uses: int = 1
+    """How often the values may be taken."""
+    max_ttl: int = 0
+    """Seconds after the grant up to which the holder may renew the lease; 0: not at all."""
+    die_with_broker: bool = True
+    """Whether the task is stopped when the broker ends: nobody could revoke its lease any more."""
 
     def to_wire(self) -> Message:
         """Return it as JSON-ready data."""
@@ -136,7 +142,8 @@ class LeaseRequest:
             argv = tuple(str(part) for part in raw["argv"])
             request = cls(
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
-                str(raw["reason"]), str(raw["channel"]), files,
+                str(raw["reason"]), str(raw["channel"]), files, int(raw.get("uses", 1)), int(raw.get("max_ttl", 0)),
+                bool(raw.get("die_with_broker", True)),
             )  # fmt: skip
         except (AttributeError, KeyError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
