@@ -124,7 +124,7 @@ class _Run:
 
     def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
         first = Masker(masks, spelt)
-        self._channels.connect(first.sibling)
+        self._channels.connect(first.companion)
         for value in (*masks.values(), *(value for _, value in spelt)):
             value.wipe()
         if first.unmaskable:
