@@ -16,11 +16,14 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from locum.run.masker import Masker
 from locum.run.spawn import Placement
-from locum.run.stream import Stream
+from locum.run.stream import Open, Stream
 from locum.run.terminal import InnerTerminal, OuterTerminal
+
+if TYPE_CHECKING:
+    from locum.run.masker import Masker
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -51,12 +54,12 @@ class Channels:
             terminal=self.inner.slave if self.inner and not self.shares_group else None,
         )
 
-    def connect(self, make_masker: Callable[[], Masker]) -> None:
-        """After the start: let go of the task's ends, and put a mask of its own before each stream."""
+    def connect(self, make_masker: Callable[[], Masker] | None) -> None:
+        """After the start: let go of the task's ends, and put a mask of its own before each stream; None: there is no secret."""
         self._let_go_of_their_ends()
         while self._sources:
             source, target = self._sources.pop()
-            stream = Stream(source, _sink(target), make_masker())
+            stream = Stream(source, _sink(target), make_masker() if make_masker is not None else Open())
             self.streams.append(stream)
             if self.inner and source == self.inner.master:
                 self.screen = stream

@@ -16,7 +16,6 @@ from types import FrameType
 
 from locum.run.channels import Channels
 from locum.run.children import Task, adopt_orphans
-from locum.run.masker import Masker
 from locum.run.spawn import NotStarted, find_program, spawn
 from locum.run.stream import MaskFailed
 from locum.secret import SecretBytes
@@ -128,6 +127,11 @@ class _Run:
         return self._conclude(left)
 
     def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
+        if not masks and not spelt:
+            self._channels.connect(None)
+            return
+        from locum.run.masker import Masker
+
         first = Masker(masks, spelt)
         self._channels.connect(first.companion)
         for value in (*masks.values(), *(value for _, value in spelt)):
