@@ -149,8 +149,14 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
         asked.argv, folder, tuple(asked.grants), os.fspath(project.root), task.name, ttl, options.reason, channel,
         copies.described(), max_ttl=max_ttl if max_ttl > ttl else 0, die_with_broker=not options.survive_broker,
         program=program, passes=passes,
+        production=any(_is_production(reference, manifest) for reference in map(parse, {g.reference for g in asked.grants})),
     )  # fmt: skip
     return asked
+
+
+def _is_production(reference: Reference, manifest: Manifest) -> bool:
+    entry = manifest.secrets.get(reference.name) if reference.is_declared else None
+    return entry is not None and entry.production
 
 
 def _grant(env: str, reference: Reference, where: str, hosts: tuple[str, ...]) -> Grant:
