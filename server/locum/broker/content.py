@@ -99,8 +99,8 @@ class Content:
         covered = sorted((file.path, file.digest) for file in self.files)
         parts = [
             grants, rendered, request.argv, request.cwd, self.folder, request.workspace, self.workspace, request.task,
-            request.channel, request.ttl, request.uses, request.max_ttl, request.die_with_broker, request.passes, request.production,
-            self.program, covered, self.left_out,
+            request.channel, request.ttl, request.uses, request.max_ttl, request.die_with_broker, request.passes,
+            request.production, self.program, covered, self.left_out,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
