@@ -49,6 +49,16 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def held(self) -> int:
+        """Return how many bytes are kept: none between frames."""
+        return len(self._buffer)
+
+    def forget(self) -> None:
+        """Wipe what is kept."""
+        self._buffer[:] = bytes(len(self._buffer))
+        self._buffer.clear()
+
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytearray]]:
         """Add received bytes; yield each frame they complete. Raises WireProblem."""
         self._buffer += data
