@@ -14,12 +14,16 @@ from locum.broker import wire
 from locum.broker.connection import Connection
 from locum.broker.limits import (
     FOREIGN_TOLD,
+    KNOWN,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ONE,
     MAX_HELD,
     MAX_IN_FLIGHT,
     MAX_IN_FLIGHT_OF_ONE,
     MAX_REFUSED,
+    NEW,
+    NEW_FOR,
+    SILENT,
     Bucket,
     Rates,
     Seat,
@@ -57,9 +61,11 @@ class Clients:
         if len(self._connections) < MAX_CONNECTIONS:
             return True
         needed = self._service.needed()
+        now = time.monotonic()
         seats = {
-            Seat(c.peer.pid, bool(c.tasks) or c in needed, c.spoke, c.since): c for c in self._connections
-        }  # fmt: skip
+            Seat(one.peer.pid, bool(one.tasks) or one in needed, _standing(one, now), one.since): one
+            for one in self._connections
+        }
         leaves = who_leaves(seats)
         if leaves is None:
             return False
@@ -73,8 +79,11 @@ class Clients:
         self._connections.add(connection)
 
     def tick(self) -> None:
-        """Once a second."""
+        """Once a second: end the connections whose process is gone, though somebody may have inherited them."""
         self._rates.forget()
+        for connection in list(self._connections):
+            if not connection.peer.alive():
+                connection.close()
 
     def close(self) -> None:
         """End all connections."""
@@ -154,6 +163,12 @@ class Clients:
         finally:
             if isinstance(values, bytearray):
                 values[:] = bytes(len(values))
+
+
+def _standing(connection: Connection, now: float) -> int:
+    if connection.spoke:
+        return KNOWN
+    return NEW if now - connection.since < NEW_FOR else SILENT
 
 
 def _less(counts: Counter[int], key: int) -> None:

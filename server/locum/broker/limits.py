@@ -107,6 +107,12 @@ class Rates:
         return bucket
 
 
+SILENT, NEW, KNOWN = range(3)
+"""Never asked anything, and came long ago or just now; has asked something."""
+NEW_FOR = 1.0
+"""Seconds that a client has to ask its first question before it counts as silent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """What counts when somebody has to give up a place."""
@@ -114,8 +120,8 @@ class Seat:
     pid: int
     needed: bool
     """It has a lease, a question or a request at work: it keeps its place."""
-    spoke: bool
-    """It has asked something, ever."""
+    standing: int
+    """`SILENT`, `NEW` or `KNOWN`."""
     since: float
     """When it last said something, or came."""
 
@@ -128,4 +134,4 @@ def who_leaves(seats: Iterable[Seat]) -> Seat | None:
     seats = list(seats)
     places = Counter(seat.pid for seat in seats)
     free = [seat for seat in seats if not seat.needed]
-    return min(free, key=lambda seat: (-places[seat.pid], seat.spoke, seat.since), default=None)
+    return min(free, key=lambda seat: (-places[seat.pid], seat.standing, seat.since), default=None)

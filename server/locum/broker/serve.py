@@ -12,7 +12,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 from locum.broker import wire
@@ -24,7 +26,7 @@ from locum.broker.peer import agent_marker
 from locum.broker.question import Question
 from locum.broker.service import Service
 from locum.broker.start import EXIT_BUSY
-from locum.errors import Unavailable
+from locum.errors import LocumError, Unavailable
 from locum.paths import Paths, private_dir, user_paths
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--control-fd", type=int, help="one end of a socket pair: the control channel")
     parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    sys.excepthook, threading.excepthook = _note_uncaught, _note_in_thread
     control: int | None = arguments.control_fd
     harden(keep=[number for number in (arguments.ready_fd, control) if number is not None])
     if control is not None and (not is_socket(control) or agent_marker(os.getppid())):
@@ -84,6 +87,28 @@ def _ask_to_leave() -> bool:
     return True
 
 
+def _note(error: object) -> None:
+    """Log what went wrong: its kind and place. Not its text, which may hold a value, unless it is one of ours."""
+    what = type(error).__name__
+    if isinstance(error, LocumError):
+        what += f": {error.message}"
+    elif isinstance(error, OSError):
+        what += f": {error.strerror}"
+    place = error.__traceback__ if isinstance(error, BaseException) else None
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f", {place.tb_frame.f_code.co_name} line {place.tb_lineno}" if place is not None else ""
+    print(f"locum broker: {what}{where}", file=sys.stderr, flush=True)  # noqa: T201 - into its log
+
+
+def _note_uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    _note(error)
+
+
+def _note_in_thread(caught: threading.ExceptHookArgs) -> None:
+    _note(caught.exc_value)
+
+
 class _Broker:
     """The place, the clients, the control channel and the clock around a `Service`."""
 
@@ -93,6 +118,7 @@ class _Broker:
 
     async def serve(self, control: int | None, ready: int | None) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: _note(context.get("exception")))
         self._service = Service(self._paths)
         self._clients = Clients(self._service)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -95,7 +95,7 @@ class SocketListener:
 
     def close(self) -> None:
         """Stop listening and take the name away, if it is still ours."""
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, ValueError):  # no loop any more, or closed already
             asyncio.get_running_loop().remove_reader(self._listener)
         if self.is_in_place():
             self._path.unlink(missing_ok=True)
