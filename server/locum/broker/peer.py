@@ -144,6 +144,10 @@ def credentials(connection: socket.socket) -> tuple[int, int, int]:
 
 def program_of(pid: int) -> str:
     """Return the path of the program that runs as `pid` now, "" when that is not told."""
+    if sys.platform == "darwin":
+        from locum.broker.endpoint.darwin import program_of as darwin
+
+        return darwin(pid)
     try:
         return str(Path(f"/proc/{pid}/exe").readlink())
     except OSError:

@@ -121,8 +121,11 @@ class _Broker:
         loop.set_exception_handler(lambda _, context: _note(context.get("exception")))
         self._service = Service(self._paths)
         self._clients = Clients(self._service)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._service.stopping.set)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            with contextlib.suppress(
+                AttributeError, NotImplementedError
+            ):  # Windows: a broker is ended by `broker.stop`
+                loop.add_signal_handler(getattr(signal, name), self._service.stopping.set)
         listener = server_side().listen(self._paths)
         listener.start(self._clients.admit, self._clients.come)
         holder = _ControlHolder(socket.socket(fileno=control), self._service) if control is not None else None

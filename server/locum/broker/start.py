@@ -56,19 +56,26 @@ def start_broker(paths: Paths, connect: Callable[[], T | None], *, timeout: floa
         client = connect()
         if client is not None:
             return client
-        ours, theirs = os.pipe()
-        try:
-            _spawn(paths, "--ready-fd", theirs)
-            os.close(theirs)
-            theirs = -1
-            wait_for(ours, max(0.0, end - time.monotonic()))
-        finally:
-            os.close(ours)
-            if theirs >= 0:
-                os.close(theirs)
+        if os.name == "posix":
+            _spawn_and_wait(paths, end)
+        else:
+            _spawn(paths)  # no descriptor is inherited there: we look until it is there
         while (client := connect()) is None and time.monotonic() < end:
             time.sleep(0.02)  # it lost the race to one that an editor started, which listens in a moment
         return client
+
+
+def _spawn_and_wait(paths: Paths, end: float) -> None:
+    ours, theirs = os.pipe()
+    try:
+        _spawn(paths, "--ready-fd", theirs)
+        os.close(theirs)
+        theirs = -1
+        wait_for(ours, max(0.0, end - time.monotonic()))
+    finally:
+        os.close(ours)
+        if theirs >= 0:
+            os.close(theirs)
 
 
 @contextlib.contextmanager
@@ -170,7 +177,7 @@ def start_with_control(paths: Paths, *, timeout: float = 10.0) -> ControlChannel
     return channel
 
 
-def _spawn(paths: Paths, flag: str, descriptor: int) -> None:
+def _spawn(paths: Paths, flag: str = "", descriptor: int = -1) -> None:
     private_dir(paths.state)
     private_dir(paths.runtime)
     log = os.open(
@@ -179,9 +186,10 @@ def _spawn(paths: Paths, flag: str, descriptor: int) -> None:
     )  # fmt: skip
     try:
         subprocess.Popen(
-            broker_command(flag, str(descriptor)),
+            broker_command(flag, str(descriptor)) if flag else broker_command(),
             env=broker_environment(), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            pass_fds=[descriptor], start_new_session=True,
+            pass_fds=[descriptor] if flag else [], start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
     finally:
         os.close(log)
