@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from locum.broker import wire
-from locum.broker.descriptors import close_aside, kind
+from locum.broker.aside import close_aside, kind
 from locum.broker.limits import FRAME_WITHIN
 from locum.errors import LocumError, NotAllowed, Unavailable
 from locum.vaults.interface import SecretInfo

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from locum.broker.aside import read_aside
 from locum.errors import NotAllowed
 
 _SO_PEERPIDFD = 77
@@ -29,6 +30,9 @@ AGENT_MARKERS = (
     "GOOSE_TERMINAL", "AUGMENT_AGENT", "CLINE_ACTIVE", "KIRO_AGENT", "COPILOT_AGENT",
 )  # fmt: skip
 """Variables that coding agents set for the commands they run. Their presence lowers trust; their absence proves nothing."""
+UNREADABLE = "UNREADABLE_ENVIRONMENT"
+_ENVIRONMENT_WITHIN = 0.5
+"""Seconds; it takes microseconds where nobody interferes."""
 
 
 class Process(Protocol):
@@ -159,16 +163,21 @@ def _name(program: str) -> str:
 
 
 def agent_marker(pid: int) -> str:
-    """Return the name of the agent marker in the environment of `pid` or of any ancestor, "" when there is none."""
+    """Return the name of the agent marker in the environment of `pid` or of any ancestor, "" when there is none.
+
+    `UNREADABLE` when a process lets us wait for its environment: it has something to hide.
+    """
     wanted = {name.encode() for name in AGENT_MARKERS}
     seen: set[int] = set()
     while pid > 1 and pid not in seen:
         seen.add(pid)
         try:
-            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+            environment = read_aside(Path(f"/proc/{pid}/environ"), _ENVIRONMENT_WITHIN)
         except OSError:
-            names = set[bytes]()  # an ancestor of another user: nothing to learn there
-        found = wanted & names
+            environment = b""  # an ancestor of another user: nothing to learn there
+        if environment is None:
+            return UNREADABLE
+        found = wanted & {entry.partition(b"=")[0] for entry in environment.split(b"\0")}
         if found:
             return min(found).decode()
         pid = _stat_fields(pid)[1]

@@ -76,7 +76,7 @@ POSIX_ONLY = ("fcntl", "termios", "pty", "tty", "resource", "grp", "pwd", "posix
 LOADED_ANYWHERE = (
     "locum.broker.client", "locum.broker.start", "locum.broker.wire", "locum.broker.endpoint.windows",
     "locum.broker.endpoint.windows_server", "locum.broker.connection", "locum.broker.clients", "locum.broker.harden",
-    "locum.broker.peer", "locum.broker.descriptors", "locum.broker.endpoint.darwin",
+    "locum.broker.peer", "locum.broker.aside", "locum.broker.endpoint.darwin",
 )  # fmt: skip
 
 

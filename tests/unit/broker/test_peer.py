@@ -6,11 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from locum.broker import peer as peer_module
-from locum.broker.peer import Peer, identify, pid_of, program_of
+from locum.broker.aside import read_aside
+from locum.broker.peer import UNREADABLE, Peer, agent_marker, identify, pid_of, program_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="credentials and /proc of Linux")
 
@@ -73,3 +76,29 @@ def test_a_program_that_changed_since_it_connected_is_shown_with_both_names() ->
     child.kill()
     child.wait()
     peer.close()
+
+
+def test_an_environment_that_lets_us_wait_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process may map a file of a file system that it serves itself where its environment was. Here: a pipe."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert read_aside(pipe, 0.05) is None
+    monkeypatch.setattr(peer_module, "read_aside", lambda _path, within: read_aside(pipe, within / 10))
+    assert agent_marker(os.getpid()) == UNREADABLE
+    for _ in range(20):
+        assert read_aside(pipe, 0.01) is None, "and not more of them hang than a few"
+    assert sum(thread.name == "reader" for thread in threading.enumerate()) <= 8
+    pipe.open("wb", buffering=0).close()  # lets them go
+
+
+def test_a_marker_of_an_ancestor_is_found() -> None:
+    script = "import os; print(os.getpid(), flush=True); os.read(0, 1)"
+    inner = f"exec env -i {sys.executable} -c '{script}'"
+    for outer, expected in ((["env", "CLAUDECODE=1"], "CLAUDECODE"), (["env"], agent_marker(os.getpid()))):
+        child = subprocess.Popen(
+            [*outer, "sh", "-c", 'exec 3<&0; sh -c "$1" <&3 & wait', "sh", inner],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert agent_marker(int(child.stdout.readline())) == expected
+        child.communicate("x")

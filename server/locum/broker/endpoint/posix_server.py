@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locum.broker.descriptors import close_aside
+from locum.broker.aside import close_aside
 from locum.broker.endpoint.posix import socket_address
 from locum.broker.peer import Peer, identify, pid_of
 from locum.errors import LocumError

@@ -1,7 +1,8 @@
-"""Descriptors that a client hands over: which of them may be a terminal, and how to let go of all others.
+"""What may wait for somebody that we do not trust, done where nobody waits for it: closing, and reading a process.
 
 Whoever sends a descriptor chooses what it is. Closing one may wait for its sender (a socket that lingers, a file of a
-file system that the sender serves), and so may any question to it; the broker waits for nobody.
+file system that the sender serves), and so may any question to it. The memory of a process, its environment among it,
+may be pages that it serves itself. The broker waits for nobody.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import queue
 import stat
 import sys
 import threading
+from pathlib import Path
 from typing import Protocol
 
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000  # include/uapi/linux/fcntl.h
 _STATX_TYPE = 1  # include/uapi/linux/stat.h
 _STATX_SIZE, _STATX_MODE_AT = 256, 28
-_MOST_CLOSERS = 8
+_MOST_CLOSERS = _MOST_READERS = 8
 
 
 class _Closable(Protocol):
@@ -76,3 +78,30 @@ _closer = _Closer()
 def close_aside(thing: int | _Closable) -> None:
     """Close a descriptor, or a socket in which descriptors may still wait, without waiting for it."""
     _closer.take(thing)
+
+
+_readers = threading.BoundedSemaphore(_MOST_READERS)
+
+
+def read_aside(path: Path, within: float) -> bytes | None:
+    """Return what stands in a file; None when it does not come within so many seconds. Raises OSError."""
+    if not _readers.acquire(blocking=False):
+        return None  # so many hang already
+    answer: queue.SimpleQueue[bytes | OSError] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            answer.put(path.read_bytes())
+        except OSError as error:
+            answer.put(error)
+        finally:
+            _readers.release()
+
+    threading.Thread(target=read, daemon=True, name="reader").start()
+    try:
+        found = answer.get(timeout=within)
+    except queue.Empty:
+        return None
+    if isinstance(found, OSError):
+        raise found
+    return found
