@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 from locum.broker.aside import read_aside
+from locum.broker.level import is_sandboxed
+from locum.broker.markers import AGENT_MARKERS
 from locum.errors import NotAllowed
 
 _SO_PEERPIDFD = 77
@@ -25,11 +27,6 @@ _TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the s
 
 _PTY_MAJOR = 136  # Documentation/admin-guide/devices.txt, Unix98 PTY slaves
 
-AGENT_MARKERS = (
-    "AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "GEMINI_CLI", "OPENCODE",
-    "GOOSE_TERMINAL", "AUGMENT_AGENT", "CLINE_ACTIVE", "KIRO_AGENT", "COPILOT_AGENT",
-)  # fmt: skip
-"""Variables that coding agents set for the commands they run. Their presence lowers trust; their absence proves nothing."""
 UNREADABLE = "UNREADABLE_ENVIRONMENT"
 _ENVIRONMENT_WITHIN = 0.5
 """Seconds; it takes microseconds where nobody interferes."""
@@ -61,6 +58,8 @@ class Peer:
     """The program that it was when it connected. A hint for people: another one may run in the same process since."""
     process: Process | None = None
     """Elsewhere: the same as `pidfd`."""
+    sandboxed: bool = False
+    """Whether it lived in another PID namespace than ours when it connected: it can leave ours later, never come back."""
 
     def alive(self) -> bool:
         """Say whether that very process (not a successor of its pid) still lives."""
@@ -101,6 +100,7 @@ def identify(connection: socket.socket) -> Peer:
     if peer.uid != os.geteuid():
         peer.close()
         raise NotAllowed("denied.peer", "another user is asking")
+    peer.sandboxed = sys.platform == "linux" and is_sandboxed(peer.pid)
     return peer
 
 
@@ -162,17 +162,41 @@ def _name(program: str) -> str:
     return program.rpartition("/")[2]
 
 
+def ancestors(pid: int) -> list[int]:
+    """Return the parents of a process, the nearest first, without the first process of the system."""
+    found: list[int] = []
+    while True:
+        pid = _stat_fields(pid)[1]
+        if pid <= 1 or pid in found:
+            return found
+        found.append(pid)
+
+
+def session_of(pid: int) -> int:
+    """Return the session of a process, 0 when it is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process (Linux: proc(5))."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except (OSError, ValueError):
+        return []
+
+
 def agent_marker(pid: int) -> str:
     """Return the name of the agent marker in the environment of `pid` or of any ancestor, "" when there is none.
 
     `UNREADABLE` when a process lets us wait for its environment: it has something to hide.
     """
     wanted = {name.encode() for name in AGENT_MARKERS}
-    seen: set[int] = set()
-    while pid > 1 and pid not in seen:
-        seen.add(pid)
+    for one in (pid, *ancestors(pid)):
         try:
-            environment = read_aside(Path(f"/proc/{pid}/environ"), _ENVIRONMENT_WITHIN)
+            environment = read_aside(Path(f"/proc/{one}/environ"), _ENVIRONMENT_WITHIN)
         except OSError:
             environment = b""  # an ancestor of another user: nothing to learn there
         if environment is None:
@@ -180,7 +204,6 @@ def agent_marker(pid: int) -> str:
         found = wanted & {entry.partition(b"=")[0] for entry in environment.split(b"\0")}
         if found:
             return min(found).decode()
-        pid = _stat_fields(pid)[1]
     return ""
 
 
