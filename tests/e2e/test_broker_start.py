@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from locum.broker import wire
+from locum.broker.client import connect
 from locum.broker.start import broker_command, broker_environment
 from support.home import ROOT, Home, canary
 
@@ -87,8 +90,6 @@ def test_idle_it_ends(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_connection_keeps_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCUM_HOME", str(home.path))
     broker = subprocess.Popen(broker_command("--idle-exit", "1"), env=broker_environment(), cwd="/")
-    from locum.broker.client import connect
-
     assert until((home.path / "run/agent.sock").exists)
     with connect(start=False) as client:
         time.sleep(2.5)
@@ -144,6 +145,21 @@ def test_from_a_folder_that_everybody_can_write_to_it_does_not_start(home: Home,
         assert done.returncode == 1
         assert f"everybody can write to {folder}" in done.stderr
         folder.chmod(0o755)
+
+
+def test_one_whose_vault_hangs_ends_all_the_same(vault_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread waits for a disk that does not answer (here: for a lock); the place is free for the next one."""
+    monkeypatch.setenv("LOCUM_HOME", str(vault_home.path))
+    vault_home.store("KEY", canary())
+    with (vault_home.path / "data/vault.locum.lock").open("rb+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with connect() as client:
+            pid = client.status()["pid"]
+            message = {"id": 9, "method": "secret.store", "params": {"name": "OTHER", "origin": "test"}}
+            client._send(wire.encode(message, b"a value"), None)  # pyright: ignore[reportPrivateUsage] - without waiting
+            time.sleep(0.3)
+            os.kill(pid, signal.SIGTERM)
+            assert until(lambda: ended(pid))
 
 
 HIJACKS = (

@@ -82,12 +82,13 @@ class OthersHome(Home):
         """Return the command line of `locum`."""
         return [*self.prefix, *super().command(*arguments)]
 
-    def python(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a script of `support` as that user."""
+    def start_python(self, script: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a script of `support` as that user, in a session of its own."""
         place = Path(__file__).with_name(script)
-        return subprocess.run(
+        return subprocess.Popen(
             [*self.prefix, sys.executable, str(place), *arguments], env=self.env | {"PYTHONPATH": str(ROOT / "server")},
-            cwd=self.project, capture_output=True, text=True, timeout=110, start_new_session=True,
+            cwd=self.project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
         )  # fmt: skip
 
 

@@ -1,12 +1,11 @@
-"""A person's session with a live lease, while a hostile program of the same user runs beside it. Prints a report as JSON.
+"""A person's session with a live lease: one yes, and a no to everything after it.
 
-scene.py PASSPHRASE CANARY METHOD…
+scene.py PASSPHRASE CANARY    prints, as JSON, what a hostile program may be told; after a line of input, a report
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -21,7 +20,7 @@ from locum.secret import SecretBytes
 
 
 def main() -> None:
-    passphrase, canary, *methods = sys.argv[1:]
+    passphrase, canary = sys.argv[1:]
     paths = user_paths()
     channel = start_with_control(paths)
     assert channel is not None
@@ -46,15 +45,9 @@ def main() -> None:
     said.set()  # one yes; everything else is answered with no
     status = client.status()
     before = {"policy": everything(paths.config), "yes": len(asked)}
-    attack = [
-        str(Path(__file__).with_name("hostile.py")),
-        str(paths.runtime.parent),
-        str(status["pid"]),
-        lease["id"],
-        undo,
-    ]
-    done = subprocess.run([sys.executable, *attack, *methods], input=canary, capture_output=True, text=True)
-    report: dict[str, Any] = {"stderr": done.stderr, "attack": json.loads(done.stdout or "{}")}
+    print(json.dumps({"pid": status["pid"], "lease": lease["id"], "undo": undo}), flush=True)
+    sys.stdin.readline()  # the attack is over
+    report: dict[str, Any] = {}
     over.set()
     keeper.join()
     report["changed policy"] = everything(paths.config) != before["policy"]

@@ -14,13 +14,15 @@ import queue
 import stat
 import sys
 import threading
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000  # include/uapi/linux/fcntl.h
 _STATX_TYPE = 1  # include/uapi/linux/stat.h
 _STATX_SIZE, _STATX_MODE_AT = 256, 28
-_MOST_CLOSERS = _MOST_READERS = 8
+_MOST_CLOSERS = _MOST_LOOKERS = 8
 
 
 class _Closable(Protocol):
@@ -80,28 +82,28 @@ def close_aside(thing: int | _Closable) -> None:
     _closer.take(thing)
 
 
-_readers = threading.BoundedSemaphore(_MOST_READERS)
+_lookers = threading.BoundedSemaphore(_MOST_LOOKERS)
 
 
-def read_aside(path: Path, within: float) -> bytes | None:
-    """Return what stands in a file; None when it does not come within so many seconds. Raises OSError."""
-    if not _readers.acquire(blocking=False):
+def in_time(look: Callable[[], T], within: float) -> T | None:
+    """Return what `look` returns; None when that does not come within so many seconds. Raises what it raises."""
+    if not _lookers.acquire(blocking=False):
         return None  # so many hang already
-    answer: queue.SimpleQueue[bytes | OSError] = queue.SimpleQueue()
+    answer: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
 
-    def read() -> None:
+    def work() -> None:
         try:
-            answer.put(path.read_bytes())
-        except OSError as error:
-            answer.put(error)
+            answer.put((look(), None))
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            answer.put((None, error))
         finally:
-            _readers.release()
+            _lookers.release()
 
-    threading.Thread(target=read, daemon=True, name="reader").start()
+    threading.Thread(target=work, daemon=True, name="looker").start()
     try:
-        found = answer.get(timeout=within)
+        found, error = answer.get(timeout=within)
     except queue.Empty:
         return None
-    if isinstance(found, OSError):
-        raise found
+    if error is not None:
+        raise error
     return found

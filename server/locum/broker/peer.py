@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from locum.broker.aside import read_aside
+from locum.broker.aside import in_time
 from locum.broker.level import is_sandboxed
 from locum.broker.markers import AGENT_MARKERS
 from locum.errors import NotAllowed
@@ -28,8 +28,8 @@ _TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the s
 _PTY_MAJOR = 136  # Documentation/admin-guide/devices.txt, Unix98 PTY slaves
 
 UNREADABLE = "UNREADABLE_ENVIRONMENT"
-_ENVIRONMENT_WITHIN = 0.5
-"""Seconds; it takes microseconds where nobody interferes."""
+LOOK_WITHIN = 0.5
+"""Seconds for a look at a process and its ancestors; it takes a millisecond where nobody interferes."""
 
 
 class Process(Protocol):
@@ -193,15 +193,18 @@ def agent_marker(pid: int) -> str:
 
     `UNREADABLE` when a process lets us wait for its environment: it has something to hide.
     """
+    found = in_time(lambda: _marker(pid), LOOK_WITHIN)
+    return UNREADABLE if found is None else found
+
+
+def _marker(pid: int) -> str:
     wanted = {name.encode() for name in AGENT_MARKERS}
     for one in (pid, *ancestors(pid)):
         try:
-            environment = read_aside(Path(f"/proc/{one}/environ"), _ENVIRONMENT_WITHIN)
+            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{one}/environ").read_bytes().split(b"\0")}
         except OSError:
-            environment = b""  # an ancestor of another user: nothing to learn there
-        if environment is None:
-            return UNREADABLE
-        found = wanted & {entry.partition(b"=")[0] for entry in environment.split(b"\0")}
+            continue  # an ancestor of another user: nothing to learn there
+        found = wanted & names
         if found:
             return min(found).decode()
     return ""

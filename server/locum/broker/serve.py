@@ -56,7 +56,14 @@ def main() -> None:
         sys.exit(EXIT_BUSY)
     os.chdir("/")
     broker = _Broker(paths, lock, arguments.idle_exit)
-    asyncio.run(broker.serve(control, arguments.ready_fd))
+    code = 1
+    try:
+        asyncio.run(broker.serve(control, arguments.ready_fd))
+        code = 0
+    except Exception as error:  # noqa: BLE001 - noted; nobody is there to handle it
+        _note(error)
+    finally:
+        os._exit(code)  # a thread that hangs on a dead disk must not keep the place: all that matters is closed
 
 
 def _take_place(paths: Paths, *, take_over: bool) -> Lock | None:

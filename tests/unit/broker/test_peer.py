@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from locum.broker import peer as peer_module
-from locum.broker.aside import read_aside
+from locum.broker.aside import in_time
 from locum.broker.peer import UNREADABLE, Peer, agent_marker, identify, pid_of, program_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="credentials and /proc of Linux")
@@ -82,13 +82,19 @@ def test_an_environment_that_lets_us_wait_is_not_waited_for(monkeypatch: pytest.
     """A process may map a file of a file system that it serves itself where its environment was. Here: a pipe."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert read_aside(pipe, 0.05) is None
-    monkeypatch.setattr(peer_module, "read_aside", lambda _path, within: read_aside(pipe, within / 10))
+    monkeypatch.setattr(peer_module, "LOOK_WITHIN", 0.05)
+    monkeypatch.setattr(peer_module, "_marker", lambda _: pipe.read_text())
     assert agent_marker(os.getpid()) == UNREADABLE
     for _ in range(20):
-        assert read_aside(pipe, 0.01) is None, "and not more of them hang than a few"
-    assert sum(thread.name == "reader" for thread in threading.enumerate()) <= 8
-    pipe.open("wb", buffering=0).close()  # lets them go
+        assert in_time(pipe.read_bytes, 0.01) is None
+    assert sum(thread.name == "looker" for thread in threading.enumerate()) <= 8, "no more of them hang than a few"
+    with pipe.open("wb"):  # lets them go
+        pass
+    while any(thread.name == "looker" for thread in threading.enumerate()):
+        pass
+    assert in_time(lambda: 7, 10) == 7
+    with pytest.raises(ZeroDivisionError):
+        in_time(lambda: 1 // 0, 10)
 
 
 def test_a_marker_of_an_ancestor_is_found() -> None:
