@@ -93,6 +93,9 @@ def test_it_says_everything_and_gets_no_yes_no_value_and_no_policy(others: Other
     for method in ("lease.request", "lease.redeem", "lease.end", "secret.copy", "secret.remove", "secret.discard"):
         assert "ok" not in codes[method], f"{method}: {codes[method]}"
         assert any(code.startswith("denied") for code in codes[method]), f"{method}: {codes[method]}"
+    assert "ok" not in codes["policy.request"]
+    assert "denied.refused" in codes["policy.request"]
+    assert "ok" not in codes["policy.adopt"]
     assert report["questions"] > 0, "it made the broker ask, and the person said no"
     assert "broker.internal" not in {code for some in codes.values() for code in some}
     assert value not in others_log(others)

@@ -12,6 +12,7 @@ import base64
 import ctypes
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -90,6 +91,7 @@ def attempts(home, lease, undo):
     asked = [
         request(home),
         request(home, approved_by="editor", policy="pol_1", content="*", die_with_broker=False, max_ttl=86400, uses=99),
+        request(home, stands_for=3600, uses=1, program=shutil.which("true")),
     ]
     return [*names, *leases, {"undo": undo}, *answers, *policies, *asked, {}]
 
