@@ -43,11 +43,15 @@ def is_sandboxed(pid: int) -> bool:
 
 
 def _supervises(pid: int) -> bool:
-    """Say whether an ancestor is a supervisor of `locum sandbox`: it has a child in another PID namespace than its own."""
+    """Say whether an ancestor is `locum sandbox`: below it, bubblewrap's child lives in another PID namespace."""
     from locum.broker.peer import ancestors, children
 
     return any(
-        _is_ours(ancestor) and any(is_sandboxed(child) for child in children(ancestor)) for ancestor in ancestors(pid)
+        is_sandboxed(inner)
+        for ancestor in ancestors(pid)
+        if _is_ours(ancestor)
+        for child in children(ancestor)
+        for inner in children(child)
     )
 
 

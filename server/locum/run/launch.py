@@ -61,14 +61,15 @@ def launch(
     in_child: Callable[[], None] | None = None,
     stop: StopWatch | None = None,
     stdin: int | None = None,
+    tells_left: bool = True,
 ) -> int:
     """Run `argv` to its end and return its exit code: 128+n for a signal, 127 not found, 126 not executable.
 
     `masks` maps what is written in place of a value (its reference) to the value, `spelt` lists more forms in which
     values stand in files of the task; both are wiped once the task runs. `in_child` is called in the new process before
     the program. `stdin`: a descriptor that is the task's standard input instead of ours. When `stop` ends the task the
-    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too. Must be called in the
-    main thread: it handles signals until it returns.
+    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too, and that is said unless
+    not `tells_left`. Must be called in the main thread: it handles signals until it returns.
     """
     try:
         program = find_program(argv[0] if argv else "", environment.get(b"PATH"))
@@ -76,7 +77,8 @@ def launch(
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
             placement = channels.placement if stdin is None else channels.placement._replace(stdin=stdin)
             pid = spawn(program, argv, environment, placement, in_child)
-            run = _Run(channels, Task(pid, own_group=channels.placement.own_session), wakeup, stop)
+            task = Task(pid, own_group=channels.placement.own_session)
+            run = _Run(channels, task, wakeup, stop, tells_left=tells_left)
             return run.to_the_end(masks, spelt)
     except NotStarted as problem:
         _say(str(problem))
@@ -90,11 +92,14 @@ def launch(
 class _Run:
     """One task from its start to its end: the loop that waits for whatever happens next."""
 
-    def __init__(self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None) -> None:
+    def __init__(
+        self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None, *, tells_left: bool
+    ) -> None:  # fmt: skip
         self._channels = channels
         self._task = task
         self._wakeup = wakeup
         self._stop = stop
+        self._tells_left = tells_left
         self._reason: str | None = None
         """Why the task is being stopped."""
         self._kill_at: float | None = None
@@ -124,7 +129,7 @@ class _Run:
 
     def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
         first = Masker(masks, spelt)
-        self._channels.connect(first.sibling)
+        self._channels.connect(first.companion)
         for value in (*masks.values(), *(value for _, value in spelt)):
             value.wipe()
         if first.unmaskable:
@@ -282,7 +287,7 @@ class _Run:
         if self._reason is not None:
             _say(f"{self._reason}: task stopped")
             return 128 + (signal.SIGKILL if self._killed else signal.SIGTERM)
-        if left:
+        if left and self._tells_left:
             _say(f"ended {left} process{'es' if left > 1 else ''} that the task left behind")
         status = self._task.status
         assert status is not None
