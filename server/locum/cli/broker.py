@@ -54,7 +54,8 @@ def status(format_: str) -> None:
         click.echo(f"asks in   {'your editor' if about['control'] else 'the terminal of each task'}")
         click.echo(f"leases    {about['leases']}")
         click.echo(f"askers    known by {about['binding']}, checked with every request; sender of {about['sender']}")
-        click.echo(f"memory    {about['memory']}; read by no other program of yours")
+        closed = "closed to no other program of root's" if about["root"] else "closed to other programs of yours"
+        click.echo(f"memory    {about['memory']}; {closed}")
         if about["root"]:
             click.echo("root      runs as root: other root processes can read it, whatever it does")
 

@@ -76,7 +76,7 @@ POSIX_ONLY = ("fcntl", "termios", "pty", "tty", "resource", "grp", "pwd", "posix
 LOADED_ANYWHERE = (
     "locum.broker.client", "locum.broker.start", "locum.broker.wire", "locum.broker.endpoint.windows",
     "locum.broker.endpoint.windows_server", "locum.broker.connection", "locum.broker.clients", "locum.broker.harden",
-    "locum.broker.peer", "locum.broker.aside", "locum.broker.endpoint.darwin",
+    "locum.broker.peer", "locum.broker.aside", "locum.broker.endpoint.darwin", "locum.broker.serve",
 )  # fmt: skip
 
 
@@ -86,6 +86,7 @@ def test_it_loads_without_the_modules_of_posix(module: str) -> None:
     script = (
         "import sys, asyncio, ctypes, ctypes.wintypes, subprocess, socket, threading, tempfile, concurrent.futures, pathlib, random, uuid\n"
         f"for name in {POSIX_ONLY}: sys.modules[name] = None\n"
+        "import types; sys.modules['msvcrt'] = types.ModuleType('msvcrt')\n"
         "sys.platform = 'win32'\n"
         f"import importlib; importlib.import_module({module!r})\n"
         "from locum.broker.endpoint import client_side; print(client_side().__name__)\n"
