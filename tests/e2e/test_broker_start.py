@@ -60,6 +60,25 @@ def _read(path: Path) -> bytes:
         return b""
 
 
+def test_one_that_is_just_leaving_is_waited_for(vault_home: Home) -> None:
+    """Its socket is gone, its lock not yet: whoever starts another one then does not give up."""
+    vault_home.store("KEY", canary())
+    vault_home.run("broker", "stop")
+    with (vault_home.path / "run/broker.lock").open("rb+") as lock:
+        assert until(lambda: _is_free(lock.fileno()))
+        start = subprocess.Popen(vault_home.command("secret", "list"), env=vault_home.env, cwd=vault_home.project)
+        time.sleep(1)
+    assert start.wait(60) == 0
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def test_one_that_was_killed_is_followed_by_another(vault_home: Home) -> None:
     vault_home.store("KEY", canary())
     first = vault_home.json("broker", "status")["pid"]

@@ -33,6 +33,8 @@ _KEPT = ("HOME", "USER", "LOGNAME", "LANG", "TZ", "LOCUM_HOME", "DBUS_SESSION_BU
 """Where our files and the keyring's bus are, and what its dialog needs. Not XDG_DATA_DIRS and XDG_CONFIG_DIRS: there
 libraries look for more than files of ours."""
 _KEPT_PREFIXES = ("LC_",)
+_LOOK_FOR = 0.5
+"""Seconds until we start another one when there is still none to connect to."""
 
 
 def broker_command(*arguments: str) -> list[str]:
@@ -56,16 +58,19 @@ def start_broker(paths: Paths, connect: Callable[[], T | None], *, timeout: floa
         client = connect()
         if client is not None:
             return client
-        if os.name == "posix":
-            _spawn_and_wait(paths, end)
-        else:
-            _spawn(paths)  # no descriptor is inherited there: we look until it is there
-        while (client := connect()) is None and time.monotonic() < end:
-            time.sleep(0.02)  # it lost the race to one that an editor started, which listens in a moment
+        while client is None and time.monotonic() < end:
+            if os.name == "posix":
+                _spawn_and_wait(paths, end)
+            else:
+                _spawn(paths)  # no descriptor is inherited there: we look until it is there
+            again = min(end, time.monotonic() + _LOOK_FOR)
+            while (client := connect()) is None and time.monotonic() < again:
+                time.sleep(0.02)  # it lost the race to one that an editor started, or to one that is just leaving
         return client
 
 
 def _spawn_and_wait(paths: Paths, end: float) -> None:
+    """Start one and wait until it listens, or has ended."""
     ours, theirs = os.pipe()
     try:
         _spawn(paths, "--ready-fd", theirs)
