@@ -51,6 +51,16 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def held(self) -> int:
+        """Return how many bytes are kept: none between frames."""
+        return len(self._buffer)
+
+    def forget(self) -> None:
+        """Wipe what is kept."""
+        self._buffer[:] = bytes(len(self._buffer))
+        self._buffer.clear()
+
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytearray]]:
         """Add received bytes; yield each frame they complete. Raises WireProblem."""
         self._buffer += data
@@ -160,7 +170,7 @@ class LeaseRequest:
                 bool(raw.get("production")),
                 tuple(str(name) for name in raw.get("passes", ())),
             )  # fmt: skip
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
         if len(grants) > MAX_GRANTS:
             raise UsageProblem("lease.request", f"a lease names at most {MAX_GRANTS} secrets", "Split the task.")
