@@ -153,10 +153,11 @@ class ControlChannel:
             if message is None or message.get("event") == "approve":
                 return message and message["question"]
 
-    def answer(self, question: str, allow: bool) -> None:
-        """Say what the person said."""
-        decision = "allow" if allow else "deny"
-        parts = wire.encode({"method": "approve.answer", "params": {"id": question, "decision": decision}})
+    def answer(self, question: str, allow: bool, stands_for: int = 0) -> None:
+        """Say what the person said; `stands_for` seconds: the yes holds for exactly this until then."""
+        decision = ("allow-content" if stands_for else "allow") if allow else "deny"
+        params = {"id": question, "decision": decision, "stands_for": stands_for if allow else 0}
+        parts = wire.encode({"method": "approve.answer", "params": params})
         self._socket.sendall(b"".join(parts))
 
     def close(self) -> None:

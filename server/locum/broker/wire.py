@@ -139,6 +139,8 @@ class LeaseRequest:
     """Whether the task is stopped when the broker ends: nobody could revoke its lease any more."""
     program: str = ""
     """The absolute path of the program that will run, as the asker found it."""
+    production: bool = False
+    """Whether the workspace calls one of the secrets a production secret: it can only ask for more care."""
     passes: tuple[str, ...] = ()
     """Names and patterns of variables that the task gets of the asker's environment beyond the usual ones."""
 
@@ -165,6 +167,7 @@ class LeaseRequest:
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
                 str(raw["reason"]), str(raw["channel"]), files, int(raw.get("uses", 1)), int(raw.get("max_ttl", 0)),
                 bool(raw.get("die_with_broker", True)), str(raw.get("program", "")),
+                bool(raw.get("production")),
                 tuple(str(name) for name in raw.get("passes", ())),
             )  # fmt: skip
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
