@@ -61,6 +61,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - noted; nobody is there to handle it
         _note(error)
     finally:
+        lock.release()
         os._exit(code)  # a thread that hangs on a dead disk must not keep the place: all that matters is closed
 
 
