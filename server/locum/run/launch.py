@@ -24,8 +24,6 @@ PATIENCE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 QUIET = 0.1
 """After the program ended: so many seconds without output mean that what it wrote has been read."""
-_TO_TIDY = 0.05
-"""Seconds between telling a task that it will be stopped, and stopping it."""
 AFTERMATH = 2.0
 """Seconds that processes which outlive the program may go on writing."""
 
@@ -212,33 +210,10 @@ class _Run:
             return
         if self._passes_keys() and channels.outer.fd in ready:
             self._has_keyboard = channels.pass_keys()
-            if channels.suspended:
-                channels.suspended = False
-                self._suspend(channels.inner.foreground_group())
             if not self._has_keyboard:  # a raw terminal has no end of file: it was hung up
                 self._forward(signal.SIGHUP)
         elif channels.inner.has_keys() and channels.screen.source in ready:
             channels.inner.type(b"")
-
-    def _suspend(self, group: int | None) -> None:
-        """Stop the task and then ourselves, as a job of a shell stops; go on when the shell says so.
-
-        The task leads a session of its own, in which the kernel stops nothing by a key (an orphaned process group,
-        setpgid(2)): so it is told first, and then stopped for certain.
-        """
-        if group is None or self._channels.outer is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGTSTP)
-            time.sleep(_TO_TIDY)  # a program may want to leave its screen in order
-            os.killpg(group, signal.SIGSTOP)
-        self._move_output({stream.source: select.POLLIN for stream in self._channels.streams if stream.open})
-        self._channels.outer.give_back()
-        os.kill(os.getpid(), signal.SIGTSTP)
-        self._channels.follow_keys()
-        self._channels.follow_size()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGCONT)
 
     def _passes_keys(self) -> bool:
         channels = self._channels
