@@ -73,6 +73,16 @@ class Channels:
         else:
             self.outer.give_back()
 
+    def lacks_keys(self) -> bool:
+        """Say whether the task is to have the keyboard, and has not: it is in the background."""
+        return (
+            self.always_takes_keys
+            and self.outer is not None
+            and not self.outer.taken
+            and self.screen is not None
+            and self.screen.open
+        )
+
     def follow_size(self) -> None:
         """Pass the size of the outer terminal on."""
         if self.outer and self.inner and self.screen and self.screen.open:
