@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from run_bench import Bench, until
 from run_tasks import TOKEN, python
+
 from support.terminal import Terminal
 
 BOTH = pytest.mark.parametrize("bare", [False, True], ids=["masked", "bare"])
