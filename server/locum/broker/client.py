@@ -141,6 +141,13 @@ class BrokerClient:
         """End a lease now; its task is stopped."""
         self._call("lease.revoke", {"id": lease_id})
 
+    def pair(self, channel: int) -> None:
+        """Ask whoever holds the control channel to let the other end of this socket (its descriptor) answer too.
+
+        Raises NotAllowed (`denied.…`) when nobody holds it, or the answer is no.
+        """
+        self._call("control.pair", tty=channel, person=True)
+
     # -- policy -----------------------------------------------------------------------------------------------
 
     def policy(self) -> dict[str, Any]:
@@ -285,6 +292,13 @@ def control_channel() -> Any:
     from locum.broker.start import start_with_control
 
     return start_with_control(user_paths())
+
+
+def paired_channel() -> Any:
+    """Ask to share the control channel that another editor holds (`start.ControlChannel`). Raises NotAllowed, Unavailable."""
+    from locum.broker.start import pair
+
+    return pair()
 
 
 def start_with_control() -> Any:
