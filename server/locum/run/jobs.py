@@ -81,6 +81,10 @@ class Keepers:
         null = os.open(os.devnull, os.O_RDWR)
         for target, fd in enumerate((self._hold_reading, null, null)):
             os.dup2(fd, target)
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names only; what the task inherits is not for these
+            if int(name) > 2:
+                with contextlib.suppress(OSError):  # the listing's own
+                    os.close(int(name))
         os.chdir("/")
         os.execve(_CAT, [b"cat"], {})
 

@@ -221,3 +221,19 @@ def test_a_stopped_launcher_that_is_ended_takes_the_task_along(bench: Bench, way
     terminal.type("kill -9 %1\r" if way == "killed" else "kill %1; fg\r")
     task = int(terminal.text.split("pid ")[1].split(".")[0])
     assert until(lambda: prompts(terminal) >= 3 and not is_alive(task))
+
+
+def test_the_helpers_of_job_control_hold_nothing_of_the_task(bench: Bench) -> None:
+    code = """
+def beside():
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            if int(name) != os.getpid() and os.getsid(int(name)) == os.getsid(0): yield name
+        except ProcessLookupError: pass
+def read(name, what): return open('/proc/' + name + '/' + what, 'rb').read()
+while [read(name, 'comm') for name in beside()] != [b'cat\\n'] * 2: time.sleep(0.02)
+w(str([(sorted(os.listdir('/proc/' + name + '/fd')), read(name, 'environ')) for name in beside()]))
+"""
+    terminal = bench.shell_on_terminal('"$@" 9</dev/zero', *python(code))
+    assert terminal.wait() == 0
+    assert terminal.text == str([(["0", "1", "2"], b"")] * 2)
