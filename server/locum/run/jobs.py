@@ -5,7 +5,7 @@ of whose members has its parent in the same session. A task that leads its own s
 small processes stand beside it: one in a group of its own, and its child in the task's group. They run `cat` on a
 pipe, hold nothing of ours, and are gone when the pipe is closed.
 
-Knows processes; knows nothing of terminals and streams. Needs a subreaper, which only Linux has.
+Knows processes; knows nothing of terminals and streams. Linux only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+
+from locum.run.children import fork_sibling
 
 _CAT = b"/bin/cat"
 _LIVES_ON = (
@@ -25,7 +27,7 @@ class Keepers:
     """The two processes that keep a task's group from being orphaned. `start` runs in the task's process, the rest in ours."""
 
     def __init__(self) -> None:
-        """Make the pipes; the launcher must have adopted orphans."""
+        """Make the pipes; the launcher must have adopted orphans, or the second could not be collected."""
         self._hold_reading, self._hold = os.pipe()
         self._names, self._names_writing = os.pipe()
 
@@ -35,18 +37,21 @@ class Keepers:
         `report` is the descriptor whose end says that the program runs; they let go of it. Never raises `OSError`.
         """
         with contextlib.suppress(OSError):  # without them the task runs as well, and Ctrl-Z does nothing
-            between = os.fork()
-            if between == 0:
+            leader = os.getpid()
+            if fork_sibling() == 0:
                 os.close(report)
-                self._become_keepers(os.getppid())
-            os.waitpid(between, 0)  # the program must not find a child that it did not start
+                self._become_keepers(leader)
 
     def end(self) -> None:
         """Let both end, and collect them. Safe to call twice."""
         for fd in (self._hold, self._hold_reading, self._names_writing):
             _close(fd)
         with contextlib.suppress(OSError):  # called before
-            names = os.read(self._names, 100)  # the end of the file when both run `cat`, or none does
+            names = b""
+            while names.count(b"\n") < 2 and (
+                name := os.read(self._names, 100)
+            ):  # the end of the file: there are fewer
+                names += name
             for name in names.split():  # the parent first: then the child is ours too
                 _kill_child(int(name))
         _close(self._names)
@@ -59,15 +64,14 @@ class Keepers:
         self._hold_reading = self._names_writing = -1
 
     def _become_keepers(self, leader: int) -> None:
-        """In the child between: leave a child of its own to whoever adopts orphans. Never returns."""
+        """In the first of the two: start the second. Never returns, never raises."""
         try:
+            os.write(self._names_writing, b"%d\n" % os.getpid())
+            os.setpgid(0, 0)
             if os.fork() == 0:
-                os.setpgid(0, 0)
-                first = os.getpid()
-                if os.fork() == 0:
-                    os.setpgid(0, leader)
-                    os.write(self._names_writing, b"%d %d" % (first, os.getpid()))
-                self._keep()
+                os.write(self._names_writing, b"%d\n" % os.getpid())  # before a signal to the task's group can stop us
+                os.setpgid(0, leader)
+            self._keep()
         finally:
             os._exit(0)
 
@@ -77,6 +81,10 @@ class Keepers:
         null = os.open(os.devnull, os.O_RDWR)
         for target, fd in enumerate((self._hold_reading, null, null)):
             os.dup2(fd, target)
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names only; what the task inherits is not for these
+            if int(name) > 2:
+                with contextlib.suppress(OSError):  # the listing's own
+                    os.close(int(name))
         os.chdir("/")
         os.execve(_CAT, [b"cat"], {})
 
