@@ -126,6 +126,7 @@ class _Broker:
         finally:
             loop.remove_reader(listener)
             listener.close()
+            await self._service.end()
             self._service.close()
             await asyncio.sleep(0)
             for connection in list(self._connections):
@@ -134,7 +135,7 @@ class _Broker:
                 holder.close()
 
     def _is_idle(self, holder: _ControlHolder | None) -> bool:
-        if self._connections or (holder is not None and holder.is_open):
+        if self._connections or (holder is not None and holder.is_open) or self._service.is_busy:
             self._busy_at = time.monotonic()
         return time.monotonic() - self._busy_at > IDLE_EXIT
 
