@@ -18,6 +18,7 @@ from locum.broker.peer import ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
 from locum.broker.question import lease_question, show_argv
 from locum.broker.scrub import scrub
+from locum.broker.session import SessionWatch
 from locum.broker.upstream import issuer_of
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.paths import memory_dir, sweep_leases
@@ -40,6 +41,7 @@ class Granting:
         self._pace, self._cooldown = Pace(), Cooldown()
         self._left_files = False
         self._sleep = SleepDetector()
+        self._session: SessionWatch | None = None
         self.watchers: set[Connection] = set()
         self.on_leases: Callable[[list[dict[str, Any]]], None] | None = None
         """Tells the control channel."""
@@ -102,6 +104,7 @@ class Granting:
             self._core.leases.check_room(connection)
             await self._core.open_vault(connection)
             await self._core.known(names)
+            self._watch_session()
             judged = await self._judging.judge(connection, request)
             lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
@@ -183,6 +186,16 @@ class Granting:
             "policy.change", ok=True, durable=True, reason=f"stands: {standing.id}", approved_by=answer.by, **about
         )  # fmt: skip
         return f"policy:{standing.id}"
+
+    def _watch_session(self) -> None:
+        """From the first request on: end them when the machine goes to sleep or the screen is locked, where we are told."""
+        if self._session is None:
+            loop = asyncio.get_running_loop()
+
+            def tell(reason: str) -> None:
+                loop.call_soon_threadsafe(self.end_all, reason)
+
+            self._session = SessionWatch(tell)
 
     def _write_grant(self, lease: Lease, connection: Connection, judged: Judged) -> None:
         try:
