@@ -10,10 +10,8 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
-
-if TYPE_CHECKING:
-    from jeepney import Message
+from importlib import import_module
+from typing import Any
 
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 SLEEPS = "the machine goes to sleep"
@@ -41,30 +39,25 @@ class SessionWatch:
             self._serve()
 
     def _serve(self) -> None:
-        from jeepney import MatchRule, message_bus  # comes with keyring, on Linux
-        from jeepney.io.blocking import open_dbus_connection
-
-        changed = MatchRule(type="signal", sender=_LOGIND, interface=_PROPERTIES, member="PropertiesChanged")
+        bus, rule = _jeepney(), _jeepney().MatchRule
+        changed = rule(type="signal", sender=_LOGIND, interface=_PROPERTIES, member="PropertiesChanged")
         changed.add_arg_condition(0, _SESSION)
-        with open_dbus_connection(self._bus) as connection:
-            for rule in (
-                MatchRule(type="signal", sender=_LOGIND, interface=_MANAGER, member="PrepareForSleep"),
-                MatchRule(type="signal", sender=_LOGIND, interface=_SESSION, member="Lock"),
+        with self._connect() as connection:
+            for wanted in (
+                rule(type="signal", sender=_LOGIND, interface=_MANAGER, member="PrepareForSleep"),
+                rule(type="signal", sender=_LOGIND, interface=_SESSION, member="Lock"),
                 changed,
             ):
-                connection.send_and_get_reply(message_bus.AddMatch(rule), timeout=_ANSWER_WITHIN)
+                connection.send_and_get_reply(bus.message_bus.AddMatch(wanted), timeout=_ANSWER_WITHIN)
             self.listening.set()
             while True:
                 reason = self._reason(connection.receive())
                 if reason:
                     self._tell(reason)
 
-    def _reason(self, message: Message) -> str:
-        from jeepney import HeaderFields
-
-        fields = message.header.fields
-        body = cast("tuple[Any, ...]", message.body)
-        interface, member = fields.get(HeaderFields.interface), fields.get(HeaderFields.member)
+    def _reason(self, message: Any) -> str:
+        fields, body, name = message.header.fields, message.body, _jeepney().HeaderFields
+        interface, member = fields.get(name.interface), fields.get(name.member)
         reason = ""
         if (interface, member) == (_MANAGER, "PrepareForSleep") and body == (True,):
             reason = SLEEPS
@@ -72,32 +65,33 @@ class SessionWatch:
             (interface, member) == (_PROPERTIES, "PropertiesChanged") and body[1].get("LockedHint") == ("b", True)
         ):
             reason = LOCKED
-        if not reason or not self._is_logind(fields.get(HeaderFields.sender)):
+        if not reason or not self._is_logind(fields.get(name.sender)):
             return ""
-        return reason if reason == SLEEPS or self._is_ours(str(fields.get(HeaderFields.path))) else ""
+        return reason if reason == SLEEPS or self._is_ours(str(fields.get(name.path))) else ""
 
     def _is_logind(self, sender: object) -> bool:
         """Say whether logind sent it: a signal that is addressed to us comes whatever we have asked for."""
-        from jeepney import message_bus
-
-        return self._ask(message_bus.GetNameOwner(_LOGIND)) == (sender,)
+        return self._ask(_jeepney().message_bus.GetNameOwner(_LOGIND)) == (sender,)
 
     def _is_ours(self, session: str) -> bool:
         """Say whether a session is this user's: others lock their screens too. One that cannot be asked counts as ours."""
-        from jeepney import DBusAddress, Properties
-
-        owner = self._ask(Properties(DBusAddress(session, _LOGIND, _SESSION)).get("User"))
+        bus = _jeepney()
+        owner = self._ask(bus.Properties(bus.DBusAddress(session, _LOGIND, _SESSION)).get("User"))
         try:
             return int(owner[0][1][0]) == os.geteuid()
         except (IndexError, TypeError, ValueError):
             return True
 
-    def _ask(self, question: Message) -> tuple[Any, ...]:
+    def _ask(self, question: Any) -> tuple[Any, ...]:
         """Ask on a connection of its own: signals that come meanwhile wait on the other one. Return () for an error."""
-        from jeepney import MessageType
-        from jeepney.io.blocking import open_dbus_connection
-
-        with open_dbus_connection(self._bus) as connection:
+        with self._connect() as connection:
             answer = connection.send_and_get_reply(question, timeout=_ANSWER_WITHIN)
-            failed = answer.header.message_type is MessageType.error
-            return () if failed else cast("tuple[Any, ...]", answer.body)
+        return () if answer.header.message_type is _jeepney().MessageType.error else answer.body
+
+    def _connect(self) -> Any:
+        return import_module("jeepney.io.blocking").open_dbus_connection(self._bus)
+
+
+def _jeepney() -> Any:
+    """Return the D-Bus library that keyring brings along on Linux. It has no types. Raises ImportError."""
+    return import_module("jeepney")
