@@ -134,7 +134,7 @@ def test_a_pid_that_is_used_again_gets_nothing(attacked: Attacked) -> None:
         attacked.say_yes(lambda: client.request_standing(attacked.request(uses=2), 3600))
     rounds = int(os.environ.get("LOCUM_REUSES", "60"))
     done = subprocess.run(
-        [sys.executable, str(SUPPORT / "pid_reuse.py"), str(rounds), json.dumps(attacked.request(uses=2).to_wire())],
+        [sys.executable, str(SUPPORT / "inherited_lease.py"), str(rounds), json.dumps(attacked.request(uses=2).to_wire())],
         env=attacked.env, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

