@@ -146,6 +146,13 @@ class BrokerClient:
         """End a lease (its id or the beginning of it) or all of them now; their tasks are stopped. Return the ids."""
         return self._call("lease.revoke", {"id": lease_id, "all": everything})["revoked"]
 
+    def pair(self, channel: int) -> None:
+        """Ask whoever holds the control channel to let the other end of this socket (its descriptor) answer too.
+
+        Raises NotAllowed (`denied.…`) when nobody holds it, or the answer is no.
+        """
+        self._call("control.pair", tty=channel, person=True)
+
     # -- policy -----------------------------------------------------------------------------------------------
 
     def policy(self) -> dict[str, Any]:
@@ -290,6 +297,13 @@ def control_channel() -> Any:
     from locum.broker.start import start_with_control
 
     return start_with_control(user_paths())
+
+
+def paired_channel() -> Any:
+    """Ask to share the control channel that another editor holds (`start.ControlChannel`). Raises NotAllowed, Unavailable."""
+    from locum.broker.start import pair
+
+    return pair()
 
 
 def start_with_control() -> Any:

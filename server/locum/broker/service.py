@@ -17,6 +17,7 @@ from locum import __version__
 from locum.broker import wire
 from locum.broker.audit import verify
 from locum.broker.comparisons import BULK
+from locum.broker.control import Control
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
 from locum.broker.harden import lock_memory, runs_as_root
@@ -47,6 +48,8 @@ class Service:
         self._judging = Judging(self._core)
         self.granting = Granting(self._core, self._judging)
         self._stored = Stored(self._core)
+        self.control = Control(self._core)
+        self.granting.on_leases = lambda leases: self.control.tell({"event": "leases", "leases": leases})
         self._methods: dict[str, Method] = {
             "status": self._status,
             "vault.unlock": self._unlock,
@@ -54,6 +57,7 @@ class Service:
             "audit.verify": self._verify_audit,
             "broker.stop": self._stop,
             **self._stored.methods(),
+            **self.control.methods(),
             **self.granting.methods(),
             **Policing(self._core, self._judging, self.granting).methods(),
         }

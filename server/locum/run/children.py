@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # include/uapi/linux/prctl.h
 _IS_LINUX = sys.platform == "linux"
+CAN_ADOPT = _IS_LINUX
+"""Whether orphans can be adopted."""
 _libc = ctypes.CDLL(None) if _IS_LINUX else None
 _LOOK_AGAIN = 0.02  # seconds
 
@@ -66,6 +68,13 @@ class Task:
             self._collect(ended.si_pid)
         if self.status is None:  # a child that is none of ours may hide it from the loop above
             self._collect(self.pid)
+
+    def stopped_by(self) -> int | None:
+        """Return the signal that stopped the program since this was last asked, or None. Ask before `reap`."""
+        with contextlib.suppress(ChildProcessError):
+            stopped = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG)
+            return stopped.si_status if stopped else None
+        return None
 
     def signal(self, number: int) -> None:
         """Send a signal to the program's group, or to the program alone when the group is shared with us."""
