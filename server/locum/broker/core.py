@@ -10,8 +10,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from locum.broker.approval import Approvals
+from locum.broker.journal import Journal
 from locum.broker.leases import LeaseTable
 from locum.broker.record import Record
+from locum.broker.upstream import Upstream
 from locum.errors import LocumError, UsageProblem
 from locum.refs.reference import is_name
 from locum.secret import SecretBytes
@@ -40,6 +42,8 @@ class Core:
         self.approvals = Approvals()
         self.leases = LeaseTable()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
+        journal = Journal(paths.journal, lambda salt: self.vault.derive("journal", salt))
+        self.upstream = Upstream(journal, self.in_worker, self.record.write)
 
     async def in_worker(self, work: Callable[[], T]) -> T:
         """Do blocking work of the vault, one after the other."""
@@ -56,6 +60,7 @@ class Core:
                 raise
             self.record.write("vault.unlock", ok=True, pid=connection.peer.pid, reason=slot)
         self.record.open()  # also when the vault was open already: without a record nothing is granted
+        await self.upstream.replay()
 
     async def open_or_create(self, connection: Connection) -> None:
         """Open the vault; make one with a keyslot in the OS keyring when there is none yet and a keyring answers."""
@@ -81,6 +86,7 @@ class Core:
 
     def close(self) -> None:
         """Close the record, forget the vault's key, end the thread."""
+        self.upstream.shut()
         self.record.close()
         self.vault.lock()
         self._worker.shutdown(wait=False, cancel_futures=True)

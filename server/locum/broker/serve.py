@@ -150,12 +150,13 @@ class _Broker:
                     self._service.stopping.set()  # nobody finds us any more, and somebody may sit in our place
         finally:
             listener.close()
+            await self._service.end()
             self._service.close()
             await asyncio.sleep(0)
             self._clients.close()
             self._service.control.close()
 
     def _is_idle(self) -> bool:
-        if self._clients or self._service.control.is_held:
+        if self._clients or self._service.control.is_held or self._service.is_busy:
             self._busy_at = time.monotonic()
         return time.monotonic() - self._busy_at > self._idle_exit

@@ -26,11 +26,14 @@ from locum.broker.level import L0, level_of
 from locum.broker.peer import agent_marker
 from locum.broker.policing import Policing
 from locum.broker.stored import Stored
-from locum.errors import LocumError, NotAllowed, UsageProblem
+from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
     from locum.broker.connection import Connection
     from locum.paths import Paths
+
+TAKE_BACK_WITHIN = 5
+"""Seconds for which a broker that ends waits until what was issued for leases is taken back; then its journal has it."""
 
 
 class Service:
@@ -68,6 +71,8 @@ class Service:
             raise UsageProblem(
                 "wire.method", "the broker does not know this request", "Update locum, or stop the broker."
             )
+        if self.stopping.is_set():
+            raise Unavailable("unavailable.broker", "the broker is ending", "Run the command again.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that opened this connection is gone")
         return await method(connection, cast("Params", params), payload)
@@ -92,6 +97,17 @@ class Service:
         """Once a second."""
         self._stored.write_comparisons(older_than=BULK)
         self.granting.tick()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is left to do that no client waits for."""
+        return self._core.upstream.is_busy
+
+    async def end(self) -> None:
+        """End every lease, and give those who have to take something back the time for it."""
+        self.stopping.set()
+        self.granting.end_all("the broker has stopped")
+        await self._core.upstream.drain(TAKE_BACK_WITHIN)
 
     def close(self) -> None:
         """End everything and write the last record."""
