@@ -12,7 +12,8 @@ from locum.broker.approval import ANSWER_WITHIN
 from locum.broker.core import Answered, Core, Method, Params, close_terminal
 from locum.broker.leases import Lease, SleepDetector
 from locum.broker.person import ask, refusal, who
-from locum.broker.question import LEVEL, lease_question, show_argv
+from locum.broker.question import LEVEL, lease_question
+from locum.broker.scrub import scrub_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.refs.manifest import MAX_TTL
 from locum.refs.reference import parse
@@ -161,7 +162,7 @@ class Granting:
 
     def _about(self, connection: Connection, request: wire.LeaseRequest) -> dict[str, Any]:
         return {
-            "pid": connection.peer.pid, "task": request.task, "argv": [show_argv(request.argv)], "cwd": request.cwd,
+            "pid": connection.peer.pid, "task": request.task, "argv": [scrub_argv(request.argv)], "cwd": request.cwd,
             "resources": [g.key for g in request.grants], "references": [g.reference for g in request.grants],
             "ttl_s": request.ttl, "level": LEVEL, "requester": who(connection),
         }  # fmt: skip

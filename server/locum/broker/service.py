@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from locum import __version__
 from locum.broker import wire
-from locum.broker.audit import verify
+from locum.broker.audit_verify import verify
 from locum.broker.comparisons import BULK
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
@@ -61,7 +61,7 @@ class Service:
 
     def left(self, connection: Connection) -> None:
         """A connection closed: what hangs on it ends with it."""
-        self._stored.write_comparisons(only=connection)
+        self._stored.left(connection)
         self.granting.left(connection)
 
     def tick(self) -> None:
