@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -71,6 +71,63 @@ def log_files(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
 def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of a file; of one that is too long, pieces."""
     return iter(lambda: stream.readline(MAX_LINE + 1), b"")
+
+
+class Follower:
+    """Reads a log line by line from its beginning, from file to file, while it grows. Lines are whole and come once."""
+
+    def __init__(self, path: Path, *, skip: Callable[[Path], bool] = lambda _: False) -> None:
+        """Begin with the oldest full file that is not to be skipped."""
+        self._path = path
+        self._stream: IO[bytes] | None = None
+        with contextlib.suppress(FileNotFoundError):
+            for file in full_files(path):
+                if not skip(file):
+                    self._stream = _open(file)
+                    break
+
+    def lines(self, *, until: Callable[[bytes], bool] = lambda _: False) -> Iterator[bytes]:
+        """Yield the lines that are there now; the first one of which `until` is true comes with a later call.
+
+        Raises OSError.
+        """
+        while self._stream is not None or self._open_current():
+            stream = self._stream
+            if stream is None:
+                return
+            place = stream.tell()
+            line = stream.readline(MAX_LINE + 1)
+            if line.endswith(b"\n") and not until(line):
+                yield line
+                continue
+            stream.seek(place)
+            if line.endswith(b"\n") or not self._go_on(stream):
+                return
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _open_current(self) -> bool:
+        self._stream = _open_if_there(self._path)
+        return self._stream is not None
+
+    def _go_on(self, stream: IO[bytes]) -> bool:
+        """Open the next file when this one is full and read to its end; say whether there may be more to read."""
+        here = _key(os.fstat(stream.fileno()))
+        if _identity(self._path) in {here, None}:
+            return False
+        files = full_files(self._path)
+        if stream.readline(1):
+            stream.seek(-1, os.SEEK_CUR)
+            return True  # written before the file was full, and after we looked
+        places = [place for place, file in enumerate(files) if _identity(file) == here]
+        later = files[places[0] + 1 :] if places else []
+        stream.close()
+        self._stream = _open(later[0]) if later else _open_if_there(self._path)
+        return self._stream is not None
 
 
 def _snapshot(path: Path) -> tuple[IO[bytes] | None, list[Path]]:

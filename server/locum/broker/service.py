@@ -113,6 +113,8 @@ class Service:
         )
         return {
             "ok": verdict.ok, "records": verdict.records, "first_bad": verdict.first_bad, "reason": verdict.reason,
+            "file": verdict.file, "files": verdict.files, "notes": list(verdict.notes),
+            "anchors": [{"name": name, "says": says} for name, says in verdict.anchors],
         }, b""  # fmt: skip
 
     async def _stop(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
