@@ -38,6 +38,18 @@ class Paths:
         return self.state / "audit.jsonl"
 
     @property
+    def policy(self) -> Path:
+        """The user's policy, for people to read; what is in force is signed."""
+        return self.config / "policy.toml"
+
+    @property
+    def admin_policy(self) -> Path:
+        """The administrator's policy. No variable moves it: whoever sets variables is who it is there for."""
+        if os.name == "nt":
+            return Path(r"C:\ProgramData\locum\policy.toml")
+        return Path("/etc/locum/policy.toml")
+
+    @property
     def broker_log(self) -> Path:
         """Where a broker that dies at start says why. Never holds a value."""
         return self.state / "broker.log"
@@ -55,6 +67,50 @@ def user_paths() -> Paths:
     return Paths(
         Path(dirs.user_config_dir), Path(dirs.user_data_dir), Path(dirs.user_state_dir), Path(dirs.user_runtime_dir)
     )
+
+
+def memory_dir(paths: Paths) -> Path | None:
+    """Return a folder of this user in memory (it may not exist yet), None when this system has none.
+
+    The runtime folder where it is a tmpfs, else one in /dev/shm (shm_overview(7)). Linux: read from /proc/self/mounts.
+    """
+    for folder, place in ((paths.runtime, paths.runtime), (Path("/dev/shm"), Path(f"/dev/shm/locum-{_own_uid()}"))):  # noqa: S108 - private_dir looks whose it is
+        if _is_in_memory(folder):
+            return place / "leases"
+    return None
+
+
+LEASE_PREFIX = "lease-"
+"""How folders of leases are called: `lease-PID-…`, after the launcher that made them."""
+
+
+def sweep_leases(folder: Path) -> None:
+    """Remove what launchers that were killed have left behind in the folder of `memory_dir`."""
+    for left in folder.glob(f"{LEASE_PREFIX}*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            import shutil
+
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _own_uid() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def _is_in_memory(folder: Path) -> bool:
+    try:
+        mounts = Path("/proc/self/mounts").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return False
+    real = os.path.realpath(folder)
+    best, kind = "", ""
+    for line in mounts:
+        fields = line.split(" ")
+        at = fields[1].encode("utf-8", "surrogateescape").decode("unicode_escape") if "\\" in fields[1] else fields[1]
+        if (real == at or real.startswith(at.rstrip("/") + "/")) and len(at) >= len(best):
+            best, kind = at, fields[2]
+    return kind in {"tmpfs", "ramfs"}
 
 
 def private_dir(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Prints what a launcher on a real terminal costs: throughput, key-stroke echo and start-up, each beside no launcher.
+"""Prints what a launcher on a real terminal costs: throughput, key-stroke echo and start-up, each beside no launcher; 20 secrets.
 
 Run it with `python tests/bench/masked_terminal.py`. It asserts nothing: wall-clock time belongs in no test.
 """
@@ -24,7 +24,7 @@ STROKES = 1000
 def on_terminal(argv: list[str]) -> tuple[int, int]:
     pid, master = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], argv, {**os.environ, "CANARY": secrets.token_urlsafe(30)})
+        os.execvpe(argv[0], argv, {**os.environ, "CANARY": secrets.token_urlsafe(30), "MORE_SECRETS": "19"})
     return pid, master
 
 

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from locum.broker.question import Question
+from locum.broker.policy import DEFAULT_STANDING
+from locum.broker.question import Question, boxed
 from locum.errors import NotAllowed
 
 ANSWER_WITHIN = 300
@@ -86,11 +87,11 @@ class Approvals:
             if prompt is not None:
                 prompt.close(future)
 
-    def answer(self, question_id: str, allow: bool) -> None:
+    def answer(self, question_id: str, allow: bool, stands_for: int = 0) -> None:
         """Take an answer from the control channel; one to a question that is closed already changes nothing."""
         future = self._open.get(question_id)
         if future is not None and not future.done():
-            future.set_result(Answer(allow, "editor"))
+            future.set_result(Answer(allow, "editor", max(0, stands_for) if allow else 0))
 
     def holder_left(self) -> None:
         """The control channel closed: nobody can answer there any more, so what is open is refused."""
@@ -111,12 +112,22 @@ class _TerminalPrompt:
         self._loop = asyncio.get_running_loop()
         self._deaf_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._stands_for = 0
+        self._prompt = ""
 
     def show(self, *, also_in_editor: bool) -> None:
         """Write the block and start to listen."""
         note = "  (or answer in your editor)" if also_in_editor else ""
-        block = [f"┌ Locum: {self._question.title}", *(f"│ {line}" for line in self._question.lines)]
-        if not self._write("\n".join(["", *block, f"└ Allow? [y/N]{note} "])):
+        width = _width(self._descriptor)
+        title = [
+            f"┌ {line[2:]}" if not at else line
+            for at, line in enumerate(boxed([f"Locum: {self._question.title}"], width))
+        ]
+        self._stands_for = min(self._question.may_stand_for, DEFAULT_STANDING)
+        more = f", a = this exact task for {self._stands_for // 3600 or 1} h" if self._stands_for else ""
+        block = [*title, *boxed(self._question.lines, width)]
+        self._prompt = f"Allow? [y/N{'/a' if more else ''}]{more}{note} "
+        if not self._write("\n".join(["", *block, f"└ {self._prompt}"])):
             if not also_in_editor:
                 self._decide(allow=False)  # a question that could not be shown whole is not answered with yes
             return
@@ -147,15 +158,17 @@ class _TerminalPrompt:
             return
         if time.monotonic() < self._deaf_until:
             self._flush()
-            self._write("  (typed too soon, not counted) Allow? [y/N] ")
+            self._write(f"  (typed too soon, not counted) {self._prompt}")
             return
         self._typed += data
         if b"\n" in self._typed or len(self._typed) > 16:
-            self._decide(allow=self._typed.partition(b"\n")[0].strip().lower() in {b"y", b"yes"})
+            word = self._typed.partition(b"\n")[0].strip().lower()
+            always = self._stands_for > 0 and word in {b"a", b"always"}
+            self._decide(allow=always or word in {b"y", b"yes"}, stands_for=self._stands_for if always else 0)
 
-    def _decide(self, *, allow: bool) -> None:
+    def _decide(self, *, allow: bool, stands_for: int = 0) -> None:
         if not self._future.done():
-            self._future.set_result(Answer(allow, "terminal"))
+            self._future.set_result(Answer(allow, "terminal", stands_for))
 
     def _flush(self) -> None:
         """Forget what was typed so far, half a line too."""
@@ -169,3 +182,12 @@ class _TerminalPrompt:
             return os.write(self._descriptor, data) == len(data)
         except OSError:
             return False
+
+
+def _width(terminal: int) -> int:
+    """Return the columns to write in: the terminal's own, between 40 and 100."""
+    try:
+        columns = os.get_terminal_size(terminal).columns
+    except OSError:
+        columns = 0
+    return min(100, max(40, columns)) if columns else 80

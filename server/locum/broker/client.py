@@ -106,8 +106,12 @@ class BrokerClient:
     # -- leases -----------------------------------------------------------------------------------------------
 
     def request_lease(self, request: wire.LeaseRequest, *, tty: int | None = None) -> dict[str, Any]:
-        """Ask for a lease and wait for a person's answer. Raises NotAllowed (`denied.…`, `locked.…`)."""
-        return self._call("lease.request", request.to_wire(), tty=tty, person=True)["lease"]
+        """Ask for a lease and wait for a person's answer. Raises NotAllowed (`denied.…`, `locked.…`).
+
+        The lease's `content` says which files the yes covers, and whether they must run as they were then (`frozen`).
+        """
+        answer = self._call("lease.request", request.to_wire(), tty=tty, person=True)
+        return {**answer["lease"], "content": answer["content"]}
 
     def redeem(self, lease_id: str) -> dict[str, SecretBytes]:
         """Return the values, by `Grant.key`. Works once, from the process that asked, while the lease lives."""
@@ -121,6 +125,10 @@ class BrokerClient:
         payload[:] = bytes(len(payload))
         return values
 
+    def renew_lease(self, lease_id: str) -> dict[str, Any]:
+        """Let a lease live for its time once more, as far as was approved. Raises NotAllowed."""
+        return self._call("lease.renew", {"id": lease_id})["lease"]
+
     def end_lease(self, lease_id: str, exit_code: int) -> None:
         """Say that the task has ended."""
         self._call("lease.end", {"id": lease_id, "exit_code": exit_code})
@@ -132,6 +140,33 @@ class BrokerClient:
     def revoke_lease(self, lease_id: str) -> None:
         """End a lease now; its task is stopped."""
         self._call("lease.revoke", {"id": lease_id})
+
+    # -- policy -----------------------------------------------------------------------------------------------
+
+    def policy(self) -> dict[str, Any]:
+        """Return what stands, both rules, and what is to be told about the files."""
+        return self._call("policy.list")
+
+    def explain_policy(self, request: wire.LeaseRequest) -> dict[str, Any]:
+        """Return what would become of a request, and why; nobody is asked."""
+        return self._call("policy.explain", request.to_wire())
+
+    def request_standing(self, request: wire.LeaseRequest, seconds: int, *, tty: int | None = None) -> dict[str, Any]:
+        """Ask a person for a yes that stands for exactly this. Raises NotAllowed, UsageProblem."""
+        params = request.to_wire() | {"stands_for": seconds}
+        return self._call("policy.request", params, tty=tty, person=True)["standing"]
+
+    def revoke_standing(self, standing: str, *, everything: bool = False) -> list[str]:
+        """Take standing yeses back; their leases end. Return their ids. Raises UsageProblem."""
+        return self._call("policy.revoke", {"id": standing, "all": everything})["revoked"]
+
+    def adopt_policy(self, *, tty: int | None = None) -> None:
+        """Put the edited policy file in force, after a person said yes."""
+        self._call("policy.adopt", tty=tty, person=True)
+
+    def restore_policy(self) -> None:
+        """Write what is in force over the edited file."""
+        self._call("policy.restore")
 
     # -- record, events, end ----------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from locum.broker.approval import Approvals
 from locum.broker.leases import LeaseTable
-from locum.broker.policy import Policies
 from locum.broker.record import Record
 from locum.errors import LocumError, UsageProblem
 from locum.refs.reference import is_name
@@ -40,7 +39,6 @@ class Core:
         self.record = Record(paths.audit, lambda salt: self.vault.derive("audit", salt))
         self.approvals = Approvals()
         self.leases = LeaseTable()
-        self.policies = Policies()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
 
     async def in_worker(self, work: Callable[[], T]) -> T:

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, cast
 
 from locum.broker import wire
 from locum.broker.approval import ANSWER_WITHIN
 from locum.broker.core import Answered, Core, Method, Params, close_terminal
-from locum.broker.leases import Lease, SleepDetector
-from locum.broker.person import ask, refusal, who
-from locum.broker.question import LEVEL, lease_question
+from locum.broker.fields import field_of
+from locum.broker.judging import Judged, Judging
+from locum.broker.leases import Lease, SleepDetector, no_lease
+from locum.broker.pace import Cooldown, Pace
+from locum.broker.peer import ancestors, session_of
+from locum.broker.person import ask, has_own_terminal, refusal, who
+from locum.broker.question import lease_question
 from locum.broker.scrub import scrub_argv
 from locum.errors import LocumError, NotAllowed, UsageProblem
-from locum.refs.manifest import MAX_TTL
+from locum.paths import memory_dir, sweep_leases
+from locum.refs.manifest import CHANNELS, MAX_TTL
 from locum.refs.reference import parse
+from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
     from locum.broker.connection import Connection
 
 
+_IN_FILES = ("file", "fifo")
+
+
 class Granting:
     """The methods `lease.*`, and the ends of leases."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, core: Core, judging: Judging) -> None:
+        self._core, self._judging = core, judging
+        self._pace, self._cooldown = Pace(), Cooldown()
+        self._left_files = False
         self._sleep = SleepDetector()
         self.watchers: set[Connection] = set()
         self.on_leases: Callable[[list[dict[str, Any]]], None] | None = None
@@ -37,6 +48,7 @@ class Granting:
         return {
             "lease.request": self._request,
             "lease.redeem": self._redeem,
+            "lease.renew": self._renew,
             "lease.end": self._end,
             "lease.list": self._list,
             "lease.revoke": self._revoke,
@@ -59,6 +71,21 @@ class Granting:
                 self.finish(lease, "lease.end", "the task's process is gone")
         for lease in self._core.leases.expired():
             self.finish(lease, "lease.end", "its time is over")
+        if self._left_files:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove files that a launcher has left behind: it may have been killed."""
+        folder = memory_dir(self._core.paths)
+        if folder is not None:
+            sweep_leases(folder)
+        self._left_files = any(lease.request.channel in _IN_FILES for lease in self._core.leases)
+
+    def end_standing(self, ids: Collection[str], reason: str) -> None:
+        """Revoke what rests on standing yeses that are no more."""
+        for lease in self._core.leases:
+            if lease.standing in ids:
+                self.finish(lease, "lease.revoke", reason)
 
     def end_all(self, reason: str) -> None:
         """Revoke every lease."""
@@ -69,63 +96,147 @@ class Granting:
         terminal = connection.take_terminal()
         try:
             request = wire.LeaseRequest.from_wire(params)
-            names = _local_names(request)
+            names = local_names(request)
             self._core.leases.check_room(connection)
             await self._core.open_vault(connection)
             await self._core.known(names)
-            lease = await self._decide(connection, request, terminal)
+            judged = await self._judging.judge(connection, request)
+            lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
             close_terminal(terminal)
         self._tell()
-        return {"lease": lease.describe(lease.deadline - request.ttl)}, b""
+        files = [{"path": item.path, "digest": item.digest} for item in judged.content.files]
+        return {
+            "lease": self._core.leases.describe_one(lease),
+            "content": {"files": files, "frozen": judged.decision.kind == "allow" and not lease.parent},
+        }, b""  # fmt: skip
 
-    async def _decide(self, connection: Connection, request: wire.LeaseRequest, terminal: int | None) -> Lease:
-        about = self._about(connection, request)
+    def _of_same_task(self, connection: Connection, judged: Judged) -> Lease | None:
+        """Grant to a process of a live task, without a question, what that task was granted already."""
+        pid = connection.peer.pid
+        above = ancestors(pid)
+        for parent in self._core.leases:
+            if parent.pid not in above or not _is_part(judged.request, parent.request):
+                continue
+            holder = cast("Connection", parent.holder)
+            if not holder.peer.alive() or not connection.peer.alive() or parent.pid not in ancestors(pid):
+                continue  # a pid that changed hands meanwhile proves nothing
+            lease = self._core.leases.derive(parent, judged.request, judged.hash, pid=pid, holder=connection)
+            self._write_grant(lease, connection, judged)
+            return lease
+        return None
+
+    async def _decide(self, connection: Connection, judged: Judged, terminal: int | None) -> Lease:
+        about, decision = self._about(connection, judged), judged.decision
         try:
-            question = lease_question(request, asked_by=who(connection), expires_in=ANSWER_WITHIN)
-            answer = await ask(self._core.approvals, connection, question, terminal)
+            self._pace.take(connection.peer.pid)
+            if decision.kind == "deny":
+                raise NotAllowed("denied.policy", decision.why, "`locum policy explain` says more.")
+            if decision.kind == "allow":
+                approved_by = f"policy:{decision.id}"
+            else:
+                approved_by = await self._ask(connection, judged, terminal, about)
         except NotAllowed as error:
-            self._core.record.write("lease.deny", ok=False, durable=True, reason=error.code, **about)
+            if error.code != "denied.refused":
+                self._core.record.write("lease.deny", ok=False, durable=True, reason=error.code, **about)
             raise
         except asyncio.CancelledError:
             self._core.record.write("lease.deny", ok=False, durable=True, reason="the asker left", **about)
             raise
-        if not answer.allowed:
-            self._core.record.write(
-                "lease.deny", ok=False, durable=True, reason="refused", approved_by=answer.by, **about
-            )
-            raise NotAllowed("denied.refused", refusal(answer), "Nothing was started.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that asked is gone")
-        lease = self._core.leases.grant(request, pid=connection.peer.pid, holder=connection, approved_by=answer.by)
+        request = judged.request
+        ttl = min(request.ttl, decision.max_ttl) if decision.max_ttl else request.ttl
+        lease = self._core.leases.grant(
+            request, judged.hash, pid=connection.peer.pid, holder=connection, approved_by=approved_by,
+            level=judged.level.name, ttl=ttl,
+        )  # fmt: skip
+        self._write_grant(lease, connection, judged)
+        self._left_files = self._left_files or request.channel in _IN_FILES
+        return lease
+
+    async def _ask(
+        self, connection: Connection, judged: Judged, terminal: int | None, about: dict[str, Any]
+    ) -> str:  # fmt: skip
+        """Ask a person; return by which way the yes came. Raises NotAllowed."""
+        session = session_of(connection.peer.pid)
+        if not has_own_terminal(connection, terminal):
+            self._cooldown.check(judged.hash, session)
+        question = lease_question(judged, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+        answer = await ask(self._core.approvals, connection, question, terminal)
+        if not answer.allowed:
+            if answer.by != "nobody":
+                self._cooldown.refused(judged.hash, session)
+            self._core.record.write(
+                "lease.deny", ok=False, durable=True, reason="refused", approved_by=answer.by, **about
+            )  # fmt: skip
+            raise NotAllowed("denied.refused", refusal(answer), "Nothing was started.")
+        if not await self._judging.still(judged):
+            raise NotAllowed("denied.changed", "a file of the task changed while you were asked", "Run it again.")
+        await self._judging.remember(judged)
+        if not answer.stands_for or not judged.decision.may_stand_for:
+            return answer.by
+        standing = await self._judging.stand(judged, min(answer.stands_for, judged.decision.may_stand_for), answer.by)
+        self._core.record.write(
+            "policy.change", ok=True, durable=True, reason=f"stands: {standing.id}", approved_by=answer.by, **about
+        )  # fmt: skip
+        return f"policy:{standing.id}"
+
+    def _write_grant(self, lease: Lease, connection: Connection, judged: Judged) -> None:
         try:
             self._core.record.write(
-                "lease.grant", ok=True, durable=True, lease=lease.id, approved_by=answer.by, **about
-            )
+                "lease.grant", ok=True, durable=True, lease=lease.id, approved_by=lease.approved_by,
+                **self._about(connection, judged),
+            )  # fmt: skip
         except LocumError:
             self._core.leases.end(lease)  # no record, no grant
             raise
-        return lease
 
     async def _redeem(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        grants = self._core.leases.use(str(params.get("id")), connection)
+        lease_id = str(params.get("id"))
+        if connection.peer.sandboxed:
+            raise NotAllowed(
+                "denied.sandbox",
+                "values do not go into a sandbox",
+                "In `locum sandbox`, `locum run` runs tasks outside.",
+            )
+        grants = self._core.leases.use(lease_id, connection)
         values = bytearray()
         sizes: list[dict[str, Any]] = []
-        for grant in grants:
-            name = parse(grant.reference).name
-            value = await self._core.in_worker(lambda name=name: self._core.vault.get(name))
-            with value.view() as view:
-                values += view
-                sizes.append({"env": grant.key, "size": len(view)})
-            value.wipe()
-        if not self._core.leases.is_live(str(params.get("id")), connection):
-            values[:] = bytes(len(values))  # it was ended while the vault was read
-            raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
-        self._core.record.write(
-            "lease.use", ok=True, durable=True, lease=str(params.get("id")), pid=connection.peer.pid,
-            resources=[grant.key for grant in grants], references=[grant.reference for grant in grants],
-        )  # fmt: skip
+        try:
+            for grant in grants:
+                value = await self._core.in_worker(lambda grant=grant: self._value(grant))
+                with value.view() as view:
+                    values += view
+                    sizes.append({"env": grant.key, "size": len(view)})
+                value.wipe()
+            if not self._core.leases.is_live(lease_id, connection):
+                raise no_lease()  # it was ended while the vault was read
+            self._core.record.write(
+                "lease.use", ok=True, durable=True, lease=lease_id, pid=connection.peer.pid,
+                resources=[grant.key for grant in grants], references=[grant.reference for grant in grants],
+            )  # fmt: skip
+        except BaseException:
+            values[:] = bytes(len(values))
+            raise
         return {"values": sizes}, values
+
+    def _value(self, grant: wire.Grant) -> SecretBytes:
+        """Return what a grant hands over. In the vault's thread. Raises LocumError."""
+        reference = parse(grant.reference)
+        value = self._core.vault.get(reference.name)
+        if reference.field is None:
+            return value
+        try:
+            return field_of(value, reference.field, grant.reference)
+        finally:
+            value.wipe()
+
+    async def _renew(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        lease = self._core.leases.renew(str(params.get("id")), connection)
+        self._core.record.write("lease.renew", ok=True, durable=True, lease=lease.id, pid=connection.peer.pid)
+        self._tell()
+        return {"lease": self._core.leases.describe_one(lease)}, b""
 
     async def _end(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         lease = self._core.leases.find(str(params.get("id")))
@@ -146,7 +257,9 @@ class Granting:
         return {}, b""
 
     def finish(self, lease: Lease, operation: str, reason: str, **fields: Any) -> None:
-        """End a lease, tell its task and whoever watches, and write it down."""
+        """End a lease and those made of it, tell its task and whoever watches, and write it down."""
+        for derived in self._core.leases.derived_of(lease):
+            self.finish(derived, operation, reason)
         self._core.leases.end(lease)
         cast("Connection", lease.holder).send({"event": "lease.ended", "id": lease.id, "reason": reason})
         self._tell()
@@ -160,11 +273,13 @@ class Granting:
         if self.on_leases is not None:
             self.on_leases(leases)
 
-    def _about(self, connection: Connection, request: wire.LeaseRequest) -> dict[str, Any]:
+    def _about(self, connection: Connection, judged: Judged) -> dict[str, Any]:
+        request = judged.request
         return {
-            "pid": connection.peer.pid, "task": request.task, "argv": [scrub_argv(request.argv)], "cwd": request.cwd,
-            "resources": [g.key for g in request.grants], "references": [g.reference for g in request.grants],
-            "ttl_s": request.ttl, "level": LEVEL, "requester": who(connection),
+            "pid": connection.peer.pid, "task": request.task, "argv": [scrub_argv(request.argv)],
+            "cwd": request.cwd, "resources": [grant.key for grant in request.grants],
+            "references": [grant.reference for grant in request.grants], "ttl_s": request.ttl,
+            "level": judged.level.name, "requester": who(connection),
         }  # fmt: skip
 
     async def _watch(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
@@ -173,10 +288,14 @@ class Granting:
         return {}, b""
 
 
-def _local_names(request: wire.LeaseRequest) -> list[str]:
+def local_names(request: wire.LeaseRequest) -> list[str]:
     """Return the local vault's names that a request needs. Raises UsageProblem for what is not served."""
-    if not 0 < request.ttl <= MAX_TTL:
+    if not 0 < request.ttl <= MAX_TTL or not 0 <= request.max_ttl <= MAX_TTL:
         raise UsageProblem("lease.ttl", "a lease lives between one second and 24 hours")
+    if request.channel not in CHANNELS:
+        raise UsageProblem("lease.channel", "this version knows no such channel", f"One of: {', '.join(CHANNELS)}.")
+    if request.channel == "proxy" and not all(grant.hosts or grant.file for grant in request.grants):
+        raise UsageProblem("lease.hosts", "with the proxy each secret needs the hosts that it may go to")
     names: list[str] = []
     for grant in request.grants:
         reference = parse(grant.reference)
@@ -187,3 +306,16 @@ def _local_names(request: wire.LeaseRequest) -> list[str]:
             )  # fmt: skip
         names.append(reference.name)
     return names
+
+
+def _is_part(request: wire.LeaseRequest, of: wire.LeaseRequest) -> bool:
+    """Say whether a task that was granted `of` has all of `request` already.
+
+    A task behind the proxy has placeholders, no values: it gets nothing more than the same, the same way.
+    """
+    if of.channel == "proxy" and request.channel != "proxy":
+        return False
+    had = {(grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in of.grants}
+    return {
+        (grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in request.grants
+    } <= had

@@ -5,8 +5,6 @@ Unknown, expired and foreign leases give one and the same error, so that asking 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,8 @@ from locum.errors import NotAllowed
 
 MAX_LIVE = 8
 """Live leases a process may hold."""
+MAX_DERIVED = 1000
+"""Leases that the processes of one task may ask for without a question."""
 MAX_SHOWN = 200
 """Arguments, and characters of each, that a list of leases shows."""
 
@@ -36,18 +36,35 @@ class Lease:
     id: str
     request: LeaseRequest
     content: str
-    """SHA-256 over everything that the person approved."""
+    """The hash of everything that the yes covers (`content.Content.hash`)."""
     pid: int
     granted: datetime
     deadline: float
     """On `boot_clock`."""
+    last: float
+    """No renewal goes beyond this; on `boot_clock`."""
     approved_by: str
+    """`editor`, `terminal`, `policy:ID` or `lease:ID`."""
     holder: object
-    """The connection it lives in; leases are used through it and nothing else."""
-    redeemed: bool = False
+    level: str
+    uses: int
+    """How often the values may still be taken."""
+    used: int = 0
+    derived: int = 0
+    """How many leases were made of this one."""
+
+    @property
+    def parent(self) -> str:
+        """The lease that this one was made of, "" for one that stands by itself."""
+        return self.approved_by.removeprefix("lease:") if self.approved_by.startswith("lease:") else ""
+
+    @property
+    def standing(self) -> str:
+        """The standing yes that it rests on, "" for none."""
+        return self.approved_by.removeprefix("policy:") if self.approved_by.startswith("policy:") else ""
 
     def describe(self, now: float) -> dict[str, Any]:
-        """Return what may be shown: names and references only."""
+        """Return what may be shown of it. `now` on `boot_clock`."""
         request = self.request
         return {
             "id": self.id,
@@ -57,19 +74,16 @@ class Lease:
             "env": [grant.env for grant in request.grants if grant.env],
             "files": [file.path for file in request.files],
             "references": [grant.reference for grant in request.grants],
+            "channel": request.channel,
             "pid": self.pid,
             "granted": self.granted.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "expires_in": max(0, round(self.deadline - now)),
+            "renewable_for": max(0, round(self.last - now)) if self.last > self.deadline else 0,
+            "approved_by": self.approved_by,
+            "level": self.level,
+            "uses_left": self.uses,
             "state": "active",
         }
-
-
-def content_hash(request: LeaseRequest) -> str:
-    """Return what an approval is bound to: variables, files, references, sources, argv, cwd, workspace, channel, ttl."""
-    grants = sorted((grant.env, grant.reference, grant.source, grant.file) for grant in request.grants)
-    files = sorted((file.path, file.digest, file.mounted) for file in request.files)
-    parts = [grants, files, request.argv, request.cwd, request.workspace, request.channel, request.ttl]
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class LeaseTable:
@@ -87,27 +101,61 @@ class LeaseTable:
         if sum(lease.holder is holder for lease in self._leases.values()) >= MAX_LIVE:
             raise NotAllowed("denied.limit", f"this process holds {MAX_LIVE} leases already", "End one of its tasks.")
 
-    def grant(self, request: LeaseRequest, *, pid: int, holder: object, approved_by: str) -> Lease:
-        """Make a lease of an approved request."""
+    def grant(
+        self, request: LeaseRequest, content: str, *, pid: int, holder: object, approved_by: str, level: str, ttl: int
+    ) -> Lease:  # fmt: skip
+        """Make a lease of an approved request that lives `ttl` seconds."""
+        now = self._clock()
         lease = Lease(
-            "ls_" + secrets.token_hex(16), request, content_hash(request), pid, datetime.now(UTC),
-            self._clock() + request.ttl, approved_by, holder,
+            "ls_" + secrets.token_hex(16), request, content, pid, datetime.now(UTC), now + ttl,
+            now + max(ttl, request.max_ttl), approved_by, holder, level, request.uses,
+        )  # fmt: skip
+        self._leases[lease.id] = lease
+        return lease
+
+    def derive(self, parent: Lease, request: LeaseRequest, content: str, *, pid: int, holder: object) -> Lease:
+        """Make a lease of another one's references, for a process of its task: one use, and it ends with the other.
+
+        Raises NotAllowed when too many were made.
+        """
+        if parent.derived >= MAX_DERIVED:
+            raise NotAllowed("denied.limit", f"the task has asked {MAX_DERIVED} times already", "Start it again.")
+        parent.derived += 1
+        lease = Lease(
+            "ls_" + secrets.token_hex(16), request, content, pid, datetime.now(UTC), parent.deadline, parent.deadline,
+            f"lease:{parent.id}", holder, parent.level, 1,
         )  # fmt: skip
         self._leases[lease.id] = lease
         return lease
 
     def use(self, lease_id: str, holder: object) -> tuple[Grant, ...]:
-        """Take the one use of a lease. Raises NotAllowed (`denied.lease`)."""
-        lease = self._leases.get(lease_id)
-        if lease is None or lease.holder is not holder or lease.redeemed or self._clock() >= lease.deadline:
-            raise NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
-        lease.redeemed = True
+        """Take one use of a lease. Raises NotAllowed (`denied.lease`)."""
+        lease = self._held(lease_id, holder)
+        if lease.uses <= 0:
+            raise no_lease()
+        lease.uses -= 1
+        lease.used += 1
         return lease.request.grants
+
+    def renew(self, lease_id: str, holder: object) -> Lease:
+        """Let a lease live for its time once more, never beyond what was approved. Raises NotAllowed (`denied.…`)."""
+        lease = self._held(lease_id, holder)
+        if lease.last <= lease.deadline:
+            raise NotAllowed("denied.renewal", "this lease may not be renewed any more", "Run the task again.")
+        lease.deadline = min(lease.last, self._clock() + lease.request.ttl)
+        return lease
 
     def is_live(self, lease_id: str, holder: object) -> bool:
         """Say whether a lease of this holder is still there and in its time."""
         lease = self._leases.get(lease_id)
         return lease is not None and lease.holder is holder and self._clock() < lease.deadline
+
+    def _held(self, lease_id: str, holder: object) -> Lease:
+        """Return a live lease of this holder. One error for all that is not: asking teaches nothing."""
+        lease = self._leases.get(lease_id)
+        if lease is None or not self.is_live(lease_id, holder):
+            raise no_lease()
+        return lease
 
     def find(self, lease_id: str) -> Lease | None:
         """Return a live lease by id or by a prefix of it that fits one lease only."""
@@ -122,6 +170,10 @@ class LeaseTable:
         """Return the leases that live in one connection."""
         return [lease for lease in self._leases.values() if lease.holder is holder]
 
+    def derived_of(self, lease: Lease) -> list[Lease]:
+        """Return the leases that were made of this one."""
+        return [other for other in self._leases.values() if other.parent == lease.id]
+
     def expired(self) -> list[Lease]:
         """Return the leases whose time is over."""
         now = self._clock()
@@ -134,6 +186,15 @@ class LeaseTable:
         """Return all of them as they may be shown."""
         now = self._clock()
         return [lease.describe(now) for lease in self._leases.values()]
+
+    def describe_one(self, lease: Lease) -> dict[str, Any]:
+        """Return one of them as it may be shown."""
+        return lease.describe(self._clock())
+
+
+def no_lease() -> NotAllowed:
+    """Return the one error for a lease that is unknown, over, used up or somebody else's."""
+    return NotAllowed("denied.lease", "no such lease for this process", "Ask for a new one: run the task again.")
 
 
 class SleepDetector:

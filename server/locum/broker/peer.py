@@ -17,6 +17,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from locum.broker.level import is_sandboxed
+from locum.broker.markers import AGENT_MARKERS
 from locum.errors import NotAllowed
 
 _SO_PEERPIDFD = 77
@@ -24,12 +26,6 @@ _TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the s
 _SOL_LOCAL, _LOCAL_PEERPID = 0, 2
 
 _PTY_MAJOR = 136  # Documentation/admin-guide/devices.txt, Unix98 PTY slaves
-
-AGENT_MARKERS = (
-    "AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "GEMINI_CLI", "OPENCODE",
-    "GOOSE_TERMINAL", "AUGMENT_AGENT", "CLINE_ACTIVE", "KIRO_AGENT", "COPILOT_AGENT",
-)  # fmt: skip
-"""Variables that coding agents set for the commands they run. Their presence lowers trust; their absence proves nothing."""
 
 
 @dataclass(slots=True)
@@ -39,6 +35,8 @@ class Peer:
     pid: int
     uid: int
     pidfd: int | None
+    sandboxed: bool = False
+    """Whether it lived in another PID namespace than ours when it connected: it can leave ours later, never come back."""
 
     def alive(self) -> bool:
         """Say whether that very process (not a successor of its pid) still lives."""
@@ -73,6 +71,7 @@ def identify(connection: socket.socket) -> Peer:
     if peer.uid != os.geteuid():
         peer.close()
         raise NotAllowed("denied.peer", "another user is asking")
+    peer.sandboxed = sys.platform == "linux" and is_sandboxed(peer.pid)
     return peer
 
 
@@ -99,20 +98,43 @@ def _darwin(connection: socket.socket) -> Peer:
     return Peer(pid, os.geteuid(), None)  # the 0700 directory around the socket already keeps other users out
 
 
+def ancestors(pid: int) -> list[int]:
+    """Return the parents of a process, the nearest first, without the first process of the system."""
+    found: list[int] = []
+    while True:
+        pid = _stat_fields(pid)[1]
+        if pid <= 1 or pid in found:
+            return found
+        found.append(pid)
+
+
+def session_of(pid: int) -> int:
+    """Return the session of a process, 0 when it is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process (Linux: proc(5))."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except (OSError, ValueError):
+        return []
+
+
 def agent_marker(pid: int) -> str:
     """Return the name of the agent marker in the environment of `pid` or of any ancestor, "" when there is none."""
     wanted = {name.encode() for name in AGENT_MARKERS}
-    seen: set[int] = set()
-    while pid > 1 and pid not in seen:
-        seen.add(pid)
+    for one in (pid, *ancestors(pid)):
         try:
-            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{one}/environ").read_bytes().split(b"\0")}
         except OSError:
-            names = set[bytes]()  # an ancestor of another user: nothing to learn there
+            continue  # an ancestor of another user: nothing to learn there
         found = wanted & names
         if found:
             return min(found).decode()
-        pid = _stat_fields(pid)[1]
     return ""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def ask(approvals: Approvals, connection: Connection, question: Question, terminal: int | None) -> Answer:
     """Ask where a person may be; an agent's own terminal proves nobody and is not asked. Raises NotAllowed."""
     marker = agent_marker(connection.peer.pid)
-    usable = terminal is not None and not marker and controls_terminal(connection.peer.pid, terminal)
+    usable = has_own_terminal(connection, terminal)
     own = reopen_terminal(terminal) if usable and terminal is not None else None
     if not usable and not approvals.has_control and marker:
         raise NotAllowed(
@@ -25,6 +25,12 @@ async def ask(approvals: Approvals, connection: Connection, question: Question, 
             "Approve in an editor with Locum, or run it in a terminal of your own.",
         )  # fmt: skip
     return await approvals.ask(question, own, connection)
+
+
+def has_own_terminal(connection: Connection, terminal: int | None) -> bool:
+    """Say whether the asker handed over its own terminal, in whose foreground it is, and is no agent's."""
+    pid = connection.peer.pid
+    return terminal is not None and not agent_marker(pid) and controls_terminal(pid, terminal)
 
 
 async def confirm(

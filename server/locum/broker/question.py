@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import secrets
 import shlex
+import time
 import unicodedata
-from collections.abc import Container, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Container, Iterable, Sized
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from locum.broker.level import L0
 from locum.broker.wire import Grant, LeaseRequest
 
-LEVEL = "L0"
-LEVEL_TEXT = "L0 hygiene: the task and programs of the same user can read the values while it runs"
+if TYPE_CHECKING:
+    from locum.broker.judging import Judged
 
 _MAX_ARGV = 600
+_MOST_FILES = 6
+_INDENT = 10
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters and signs that show as nothing."""
 
@@ -32,6 +36,15 @@ class Question:
     level: str
     expires_in: int
     """Seconds until the question counts as answered with no."""
+    changes: tuple[str, ...] = ()
+    """What is new since the last yes to this task; also among `lines`."""
+    may_stand_for: int = 0
+    """Seconds for which a yes may stand for exactly this; 0: this once only."""
+    production: bool = False
+
+    def standing(self, title: str) -> Question:
+        """Return the same question about a yes that is to stand: then `y` is that yes, and there is no other one."""
+        return replace(self, title=title, may_stand_for=0)
 
     def to_wire(self) -> dict[str, Any]:
         """Return it as JSON-ready data."""
@@ -53,38 +66,60 @@ def _is_plain(char: str) -> bool:
 def show_argv(argv: Iterable[str]) -> str:
     """Return a command line as a shell would need it typed, on one line, its middle left out when it is very long."""
     text = visible(" ".join(shlex.quote(part) for part in argv))
-    return text if len(text) <= _MAX_ARGV else f"{text[: _MAX_ARGV // 2]} … {text[-_MAX_ARGV // 2 :]}"
+    if len(text) <= _MAX_ARGV:
+        return text
+    half = _MAX_ARGV // 2
+    return f"{text[:half]} […{len(text) - 2 * half} characters left out…] {text[-half:]}"
 
 
-def lease_question(request: LeaseRequest, *, asked_by: str, expires_in: int) -> Question:
-    """Make the question for a lease: task, command, folder, references, time, who asks, level."""
+def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Question:
+    """Make the question for a lease: task, command, folder, references, time, what is new, who asks, level."""
+    request, content = judged.request, judged.content
     names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
     mounted = {file.path for file in request.files if file.mounted}
+    covered = [item for item in content.files if item.path not in mounted]
+    new = tuple(visible(line) for line in judged.changes)
     rows = [
+        ("task", visible(request.task) if request.task else ""),
         ("command", show_argv(request.argv)),
         ("in", visible(request.cwd)),
         *(
-            ("uses", f"{visible(g.reference)}  {_place(g, request.cwd, mounted)}  from {_source(g.source)}")
+            ("uses", f"{visible(g.reference)}  {_place(g, request, mounted)}  from {_source(g.source)}")
             for g in request.grants
         ),
-        ("for", f"{_span(request.ttl)} at most; it ends with the task"),
+        ("passes", visible(" ".join(request.passes))),
+        ("runs", ", ".join(_short(item.path, request.cwd) for item in covered[:_MOST_FILES]) + _more(covered)),
+        ("", *(f"not looked into: {visible(path)}" for path in content.left_out[:_MOST_FILES])),
+        ("for", _time(judged)),
+        ("reason", f"{visible(request.reason[:200])}  (the asker's words)" if request.reason else ""),
+        ("since", f"your last yes, {_ago(judged.seen)}:" if new else ""),
+        *(("", f"  {line}") for line in new),
+        ("policy", *(visible(remark) for remark in judged.remarks)),
         ("asked by", visible(asked_by)),
-        ("level", LEVEL_TEXT),
+        ("level", str(judged.level)),
     ]
-    if request.task:
-        rows.insert(0, ("task", visible(request.task)))
-    if request.reason:
-        rows.insert(-2, ("reason", f"{visible(request.reason[:200])}  (the asker's words)"))
     what = f"task {visible(request.task)}" if request.task else visible(request.argv[0].rpartition("/")[2])
-    title = f"Let {what} use {_count(len(names))}?"
-    lines = tuple(f"{label:<9} {text}" for label, text in rows)
-    return Question(_new_id(), title, lines, names, request.argv, request.cwd, LEVEL, expires_in)
+    kind = "PRODUCTION " if judged.production else ""
+    title = f"Let {what} use {_count(len(names), kind)}?"
+    lines = tuple(
+        f"{label if not at else '':<9} {text}" for label, *texts in rows for at, text in enumerate(texts) if text
+    )
+    return Question(
+        _new_id(), title, lines, names, request.argv, request.cwd, judged.level.name, expires_in, new,
+        judged.decision.may_stand_for, judged.production,
+    )  # fmt: skip
+
+
+def policy_question(title: str, lines: tuple[str, ...], *, asked_by: str, expires_in: int) -> Question:
+    """Make the question for a change of the policy that is no lease: `lines` are shown as they are, made visible."""
+    shown = (*(visible(line) for line in lines), f"{'asked by':<9} {visible(asked_by)}")
+    return Question(_new_id(), title, shown, ("your policy",), (), "", L0.name, expires_in)
 
 
 def change_question(verb: str, name: str, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for replacing or deleting a stored secret."""
     lines = (f"{'secret':<9} {visible(name)}", f"{'asked by':<9} {visible(asked_by)}")
-    return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", LEVEL, expires_in)
+    return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", L0.name, expires_in)
 
 
 def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -> Question:
@@ -94,27 +129,66 @@ def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -
         f"{'asked by':<9} {visible(asked_by)}",
     )  # fmt: skip
     title = f"Give {visible(name)} a second name, {visible(new_name)}, in your vault?"
-    return Question(_new_id(), title, lines, (name, new_name), (), "", LEVEL, expires_in)
+    return Question(_new_id(), title, lines, (name, new_name), (), "", L0.name, expires_in)
 
 
 def _new_id() -> str:
     return "q_" + secrets.token_hex(8)
 
 
-def _place(grant: Grant, cwd: str, mounted: Container[str]) -> str:
-    """Say where the task finds a value: in a variable, or in the rendered copy of a file."""
-    if grant.env:
-        return f"as ${visible(grant.env)}"
-    name = visible(grant.file.removeprefix(cwd.rstrip("/") + "/"))
-    return f"at {name}, in a mount that only the task sees" if grant.file in mounted else f"in a copy of {name}"
+_ARRIVES = {
+    "env": "as ${name}",
+    "file": "in a file in memory, whose path is in ${name}",
+    "fd": "in sealed memory, whose path is in ${name}",
+    "stdin": "on its standard input",
+    "fifo": "through a pipe that can be read once, whose path is in ${name}",
+}
+"""How a value arrives, one row a channel."""
+
+
+def _place(grant: Grant, request: LeaseRequest, mounted: Container[str]) -> str:
+    """Say where the task finds a value: in a variable, a file of its own, or the rendered copy of a file."""
+    if not grant.env:
+        name = _short(grant.file, request.cwd)
+        return f"at {name}, in a mount that only the task sees" if grant.file in mounted else f"in a copy of {name}"
+    if request.channel == "proxy":
+        return f"as a placeholder in ${visible(grant.env)}; the value goes to {visible(' '.join(grant.hosts))} only"
+    return _ARRIVES[request.channel].replace("{name}", visible(grant.env))
+
+
+def _short(path: str, folder: str) -> str:
+    return visible(path.removeprefix(folder.rstrip("/") + "/"))
+
+
+def _more(items: Sized) -> str:
+    return f" and {len(items) - _MOST_FILES} more" if len(items) > _MOST_FILES else ""
+
+
+def _time(judged: Judged) -> str:
+    request, limit = judged.request, judged.decision.max_ttl
+    text = f"{_span(min(request.ttl, limit) if limit else request.ttl)} at most"
+    if request.max_ttl > request.ttl:
+        text += f", renewed up to {_span(request.max_ttl)} while it runs"
+    text += "; it ends with the task"
+    if request.uses > 1:
+        text += f"; the values may be taken {request.uses} times"
+    return text if request.die_with_broker else text + "; it goes on when the broker ends"
+
+
+def _ago(when: int) -> str:
+    seconds = max(0, int(time.time()) - when)
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"
 
 
 def _source(source: str) -> str:
     return "your local vault" if source == "local" else visible(source)
 
 
-def _count(number: int) -> str:
-    return "1 secret" if number == 1 else f"{number} secrets"
+def _count(number: int, kind: str) -> str:
+    return f"1 {kind}secret" if number == 1 else f"{number} {kind}secrets"
 
 
 def _span(seconds: int) -> str:
@@ -122,3 +196,31 @@ def _span(seconds: int) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def boxed(lines: Iterable[str], width: int) -> list[str]:
+    """Return lines in a box's left edge, each at most `width` columns: what is longer goes on indented, never by itself.
+
+    A text cannot look like a line of ours: where it is broken, what follows stands under its text, behind the edge.
+    """
+    room = max(20, width - 2)
+    return [f"│ {piece}" for line in lines for piece in _wrapped(line, room)]
+
+
+def _wrapped(line: str, room: int) -> list[str]:
+    pieces: list[str] = []
+    indent = " " * _INDENT
+    piece, used, broken = "", 0, -1
+    for char in line:
+        columns = 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+        if used + columns > room:
+            at = broken if broken > _INDENT else len(piece)
+            pieces.append(piece[:at].rstrip(" "))
+            piece = indent + piece[at:].lstrip(" ")
+            used = sum(2 if unicodedata.east_asian_width(other) in {"W", "F"} else 1 for other in piece)
+            broken = -1
+        if char == " " and len(piece) > _INDENT:
+            broken = len(piece)
+        piece += char
+        used += columns
+    return [*pieces, piece]

@@ -227,4 +227,8 @@ class _ControlHolder:
             params = message.get("params")
             if message.get("method") == "approve.answer" and isinstance(params, dict):
                 said = cast("dict[str, Any]", params)
-                self._service.approvals.answer(str(said.get("id")), said.get("decision") == "allow")
+                decision, stands_for = said.get("decision"), said.get("stands_for")
+                seconds = stands_for if decision == "allow-content" and type(stands_for) is int else 0
+                self._service.approvals.answer(
+                    str(said.get("id")), decision in {"allow", "allow-content"}, stands_for=seconds
+                )

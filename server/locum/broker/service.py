@@ -17,8 +17,10 @@ from locum.broker.audit_verify import verify
 from locum.broker.comparisons import BULK
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
+from locum.broker.judging import Judging
+from locum.broker.level import L0, level_of
 from locum.broker.peer import agent_marker
-from locum.broker.question import LEVEL
+from locum.broker.policing import Policing
 from locum.broker.stored import Stored
 from locum.errors import LocumError, NotAllowed, UsageProblem
 
@@ -34,7 +36,8 @@ class Service:
         self.stopping = asyncio.Event()
         self._core = Core(paths)
         self.approvals = self._core.approvals
-        self.granting = Granting(self._core)
+        self._judging = Judging(self._core)
+        self.granting = Granting(self._core, self._judging)
         self._stored = Stored(self._core)
         self._methods: dict[str, Method] = {
             "status": self._status,
@@ -44,8 +47,9 @@ class Service:
             "broker.stop": self._stop,
             **self._stored.methods(),
             **self.granting.methods(),
+            **Policing(self._core, self._judging, self.granting).methods(),
         }
-        self._core.record.write("broker.start", ok=True, pid=os.getpid(), level=LEVEL)
+        self._core.record.write("broker.start", ok=True, pid=os.getpid(), level=L0.name)
 
     async def call(self, connection: Connection, message: wire.Message, payload: bytearray) -> Answered:
         """Do what a frame asks. Raises LocumError."""
@@ -75,6 +79,7 @@ class Service:
         self._stored.write_comparisons()
         with contextlib.suppress(LocumError):
             self._core.record.write("broker.stop", ok=True, pid=os.getpid())
+        self._judging.close()
         self._core.close()
 
     async def _status(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
@@ -86,7 +91,8 @@ class Service:
             "slots": [{"type": slot.type, "detail": slot.detail} for slot in about.slots],
         }
         return {
-            "locum": __version__, "protocol": wire.PROTOCOL, "pid": os.getpid(), "level": LEVEL, "vault": vault,
+            "locum": __version__, "protocol": wire.PROTOCOL, "pid": os.getpid(), "level": level_of(connection.peer.pid).name,
+            "root": os.geteuid() == 0, "vault": vault,
             "control": self._core.approvals.has_control, "leases": len(self._core.leases), "binding": connection.peer.binding,
         }, b""  # fmt: skip
 
@@ -103,6 +109,7 @@ class Service:
         self._stored.write_comparisons()
         self._core.record.write("vault.lock", ok=True, pid=connection.peer.pid)
         self._core.record.close()  # its last signature needs the vault's key
+        self._judging.memory.forget()
         await self._core.in_worker(self._core.vault.lock)
         return {}, b""
 

@@ -23,6 +23,8 @@ MAX_JSON = 256 * 1024
 MAX_PAYLOAD = 1024 * 1024
 MAX_GRANTS = 32
 """More than a person reads is more than a person can allow."""
+MAX_ARGUMENTS = 4096
+MAX_USES = 1000
 _LENGTHS = struct.Struct(">II")
 
 Message = dict[str, Any]
@@ -87,6 +89,8 @@ class Grant:
     reference: str
     source: str = "local"
     file: str = ""
+    hosts: tuple[str, ...] = ()
+    """Where the value may go (`host`, `host:port`, `*.host`) when the task gets a placeholder instead of it."""
 
     @property
     def key(self) -> str:
@@ -123,6 +127,10 @@ class LeaseRequest:
     """Seconds after the grant up to which the holder may renew the lease; 0: not at all."""
     die_with_broker: bool = True
     """Whether the task is stopped when the broker ends: nobody could revoke its lease any more."""
+    program: str = ""
+    """The absolute path of the program that will run, as the asker found it."""
+    passes: tuple[str, ...] = ()
+    """Names and patterns of variables that the task gets of the asker's environment beyond the usual ones."""
 
     def to_wire(self) -> Message:
         """Return it as JSON-ready data."""
@@ -133,7 +141,10 @@ class LeaseRequest:
         """Read and check what a client sent. Raises UsageProblem."""
         try:
             grants = tuple(
-                Grant(str(g["env"]), str(g["reference"]), str(g["source"]), str(g.get("file", "")))
+                Grant(
+                    str(g["env"]), str(g["reference"]), str(g["source"]), str(g.get("file", "")),
+                    tuple(str(host) for host in g.get("hosts", ())),
+                )
                 for g in raw["grants"]
             )  # fmt: skip
             files = tuple(
@@ -143,12 +154,15 @@ class LeaseRequest:
             request = cls(
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
                 str(raw["reason"]), str(raw["channel"]), files, int(raw.get("uses", 1)), int(raw.get("max_ttl", 0)),
-                bool(raw.get("die_with_broker", True)),
+                bool(raw.get("die_with_broker", True)), str(raw.get("program", "")),
+                tuple(str(name) for name in raw.get("passes", ())),
             )  # fmt: skip
         except (AttributeError, KeyError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
         if len(grants) > MAX_GRANTS:
             raise UsageProblem("lease.request", f"a lease names at most {MAX_GRANTS} secrets", "Split the task.")
+        if len(argv) > MAX_ARGUMENTS or not 0 < request.uses <= MAX_USES:
+            raise UsageProblem("lease.request", "a lease has too many arguments or uses", "Split the task.")
         if not argv or not grants:
             raise UsageProblem("lease.request", "a lease names a command and at least one secret")
         paths = {file.path for file in files}

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
+    "policy": ("locum.cli.policy:policy", "what runs without a question, and why"),
     "lease": ("locum.cli.lease:lease", "see and end live leases"),
     "audit": ("locum.cli.audit:audit", "read and check the record"),
     "broker": ("locum.cli.broker:broker", "the process that holds keys and leases"),

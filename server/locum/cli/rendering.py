@@ -104,6 +104,10 @@ class Copies:
                 forms += copy.fill(values, partial(self._space.fill, at))
         return forms
 
+    def variables(self, environment: Mapping[bytes, bytes]) -> set[bytes]:
+        """Return the variables that name a rendered file: the task needs those, whatever they are called."""
+        return {name for copy in self._named for name in copy.names.variables(environment, self._folder)}
+
     def in_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """Return the command line with the copies' paths in it."""
         for copy in self._named:

@@ -1,51 +1,49 @@
-"""`locum run`: ask for a lease, start the task with the values in its environment, mask its output, end the lease."""
+"""`locum run`: ask for a lease, start the task with its values, mask its output, end the lease."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import time
+from typing import Any
 
 import click
 
 from locum.broker.client import BrokerClient, connect
 from locum.broker.harden import hide_memory
-from locum.broker.wire import Grant, LeaseRequest
+from locum.cli.asking import Asked, Options, read, request_options
 from locum.cli.person import terminal, with_vault
-from locum.cli.rendering import Copies
-from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
-from locum.refs.manifest import DEFAULT_TTL, Manifest, Task, parse_duration
-from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
+from locum.errors import LocumError, NotAllowed, Unavailable
+from locum.paths import user_paths
+from locum.run.delivery import Delivery, delivery
 from locum.run.environment import child_environment
+from locum.run.frozen import Scripts
 from locum.run.launch import StopWatch, launch
-from locum.run.spawn import NotStarted, find_program
 from locum.secret import SecretBytes
-from locum.workspace.project import Project, find_project, load_manifest
+
+_RENEW_BEFORE = 0.2
+"""The part of a lease's time that is left when it is renewed."""
+_ECHOES = frozenset(("echo", "printf"))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--task", metavar="NAME", help="A task of locum.toml: its secrets, time and, without CMD, its command.")
-@click.option("--secret", "secrets", multiple=True, metavar="NAME[=REF]", help="A secret as $NAME. Repeatable.")
-@click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A .env file whose references count.")
-@click.option(
-    "--render", multiple=True, metavar="FILE", help="A file in CMD whose references are resolved in a copy. Repeatable."
-)
-@click.option(
-    "--mount", multiple=True, metavar="FILE", help="A file that CMD finds with its references resolved. Repeatable."
-)
-@click.option("--ttl", metavar="TIME", help="How long the lease lives at most, for example 90s, 15m, 2h.")
-@click.option("--reason", default="", metavar="TEXT", help="Shown to the person who approves.")
-@click.option("--channel", type=click.Choice(["env"]), default="env", show_default=True, help="How values arrive.")
+@request_options
+@click.option("--show-env", is_flag=True, help="Print the names of the variables that CMD would get, and stop.")
 @click.argument("command", metavar="[--] [CMD]...", nargs=-1, type=click.UNPROCESSED)
-def run(
-    task: str | None, secrets: tuple[str, ...], env_file: str | None, render: tuple[str, ...],
-    mount: tuple[str, ...], ttl: str | None, reason: str, channel: str, command: tuple[str, ...],
-) -> int:  # fmt: skip
+def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
     """Run CMD with secrets that it may use, and nobody sees.
 
     References in the environment (and in --env-file) are resolved too. A person approves first; the lease ends with
-    the task; the values in its output are replaced by their references.
+    the task; the values in its output are replaced by their references. CMD gets the usual variables of your
+    environment (--show-env lists them) and those that you --pass.
+
+    \b
+    --channel env     $NAME is the value
+              file    $NAME and $NAME_FILE are the path of a file in memory
+              fd      the same of sealed memory that CMD inherits; $NAME_FD is its number
+              stdin   the value is CMD's standard input
+              fifo    as file, but a pipe that can be read once
+              proxy   $NAME is a placeholder; HTTPS requests to --host carry the value
 
     --render FILE is for programs that read a configuration file and expand nothing in it: the file keeps its
     references, and CMD gets the path of a copy in memory with the values wherever it names FILE (`FILE`, `./FILE`,
@@ -57,132 +55,106 @@ def run(
     programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
     sees its references again.
     """
-    project = find_project(Path.cwd())
-    manifest = load_manifest(project)
-    chosen = _task(manifest, task, project)
-    argv = command or chosen.command
-    if not argv:
-        raise UsageProblem("run.command", "there is no command to run", "locum run --secret NAME -- CMD")
-    plain, file_references = _env_file(env_file)
-    wanted = _references(chosen.secrets, secrets, file_references, os.environ)
-    environment = dict(os.environb) | {k.encode(): v.encode() for k, v in plain.items() if k not in os.environ}
-    folder = os.fspath(project.root if not command else Path.cwd())
-    with Copies(render, mount, argv, environment, folder) as copies:
-        grants = [Grant(env, reference.text, _source(reference, manifest)) for env, reference in wanted.items()]
-        grants += copies.grants(lambda reference: _source(reference, manifest))
-        if not grants:
-            return launch(argv, child_environment(environment, {}), {})
-        request = LeaseRequest(
-            argv, folder, tuple(grants), os.fspath(project.root), chosen.name,
-            parse_duration(ttl) if ttl else chosen.ttl, reason, channel, copies.described(),
-        )  # fmt: skip
-        child_environment(environment, dict.fromkeys(wanted, SecretBytes(b"-")))  # before anybody is asked
-        missing = _not_found(argv[0], environment)
-        if missing is not None:
-            return missing
-        with connect() as client:
-            return _run_leased(client, request, environment, copies)
+    asked = read(Options(**options), command)
+    with asked.copies as copies:
+        if show_env:
+            names = {name.decode(errors="replace") for name in copies.in_environment(asked.environment)}
+            click.echo("\n".join(sorted(names | set(asked.wanted))))
+            return 0
+        if not asked.grants:
+            return launch(asked.argv, child_environment(asked.environment, {}), {})
+        grants = [grant for grant in asked.grants if grant.env]
+        with delivery(asked.request.channel, grants, user_paths()) as way:
+            names = (*asked.wanted, *way.extra_names())
+            child_environment(asked.environment, dict.fromkeys(names, SecretBytes(b"-")))  # before anybody is asked
+            if asked.missing:
+                click.echo(f"locum: {asked.missing}", err=True)
+                return asked.exit_code
+            _hint_at_quotes(asked)
+            with connect() as client:
+                return _run_leased(client, asked, way)
 
 
-def _run_leased(
-    client: BrokerClient, request: LeaseRequest, environment: Mapping[bytes, bytes], copies: Copies
-) -> int:  # fmt: skip
+def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
+    copies, request = asked.copies, asked.request
     with terminal() as tty:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
     copies.check_unchanged()
-    hide_memory()  # from here on values pass through this process
-    values = client.redeem(lease["id"])
-    reason = _ended(client, lease["id"])
-    if reason is not None:
-        raise NotAllowed("denied.lease", f"{reason}: nothing was started")
-    masks = {grant.reference: values[grant.key] for grant in request.grants}
-    leased = {grant.env: values[grant.env] for grant in request.grants if grant.env}
-    child = child_environment(copies.in_environment(environment), leased)
-    spelt = copies.fill(masks)
-    os.chdir(request.cwd)
-    code = launch(
-        copies.in_argv(request.argv), child, masks, spelt=spelt, in_child=copies.in_child,
-        stop=StopWatch(client.fileno(), lambda: _ended(client, lease["id"])),
-    )  # fmt: skip
+    content = lease["content"]
+    with contextlib.closing(
+        Scripts(content["files"], frozen=content["frozen"], runtime=user_paths().runtime)
+    ) as scripts:  # fmt: skip
+        hide_memory()  # from here on values pass through this process
+        try:
+            values = client.redeem(lease["id"])
+        except NotAllowed as error:
+            reason = _ended(client, lease["id"])
+            if reason is None:
+                raise
+            raise NotAllowed("denied.lease", f"{reason}: nothing was started") from error
+        reason = _ended(client, lease["id"])
+        if reason is not None:
+            raise NotAllowed("denied.lease", f"{reason}: nothing was started")
+        masks = {grant.reference: values[grant.key] for grant in request.grants}
+        delivered = way.fill({grant.env: values[grant.env] for grant in request.grants if grant.env})
+        environment = child_environment(copies.in_environment(asked.environment), delivered.variables)
+        environment |= {name.encode(): value.encode() for name, value in delivered.settings.items()}
+        spelt = [*copies.fill(masks), *delivered.spelt]
+        os.chdir(request.cwd)
+
+        def in_child() -> None:
+            copies.in_child()
+            way.in_child()
+            scripts.in_child()
+
+        code = launch(
+            copies.in_argv(request.argv), environment, masks, spelt=spelt, in_child=in_child,
+            stop=_watch(client, lease, must_last=request.die_with_broker), stdin=delivered.stdin,
+        )  # fmt: skip
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code
 
 
-def _not_found(program: str, environment: Mapping[bytes, bytes]) -> int | None:
-    """Say that there is no such program, and return the exit code: nobody shall allow what cannot start."""
-    if "/" in program:  # seen from the folder in which it will start, which is not ours yet
+def _watch(client: BrokerClient, lease: dict[str, Any], *, must_last: bool) -> StopWatch:
+    """Watch the lease for its end, and renew it in time where that was approved."""
+
+    def renew() -> float | None:
+        try:
+            return _next_renewal(client.renew_lease(lease["id"]))
+        except LocumError:
+            return None  # it lives as long as it lives
+
+    return StopWatch(
+        client.fileno(), lambda: _ended(client, lease["id"], must_last=must_last), must_last=must_last,
+        on_time=renew, next_at=_next_renewal(lease),
+    )  # fmt: skip
+
+
+def _next_renewal(lease: dict[str, Any]) -> float | None:
+    """Return when to renew, on the monotonic clock; None when nothing more was approved."""
+    if not lease["renewable_for"]:
         return None
-    try:
-        find_program(program, environment.get(b"PATH"))
-    except NotStarted as problem:
-        click.echo(f"locum: {problem}", err=True)
-        return problem.exit_code
-    return None
+    return time.monotonic() + lease["expires_in"] * (1 - _RENEW_BEFORE)
 
 
-def _ended(client: BrokerClient, lease_id: str) -> str | None:
+def _ended(client: BrokerClient, lease_id: str, *, must_last: bool = True) -> str | None:
     """Say why the task must stop now: its lease has ended, or the broker has gone and nobody could revoke it."""
     try:
         while (event := client.next_event(0)) is not None:
             if event.get("event") == "lease.ended" and event.get("id") == lease_id:
                 return f"the lease has ended: {event['reason']}"
     except Unavailable:
-        return "the broker has ended, and the lease with it"
+        return "the broker has ended, and the lease with it" if must_last else None
     return None
 
 
-def _task(manifest: Manifest, name: str | None, project: Project) -> Task:
-    if name is None:
-        return Task("", ttl=DEFAULT_TTL)
-    if name in manifest.tasks:
-        return manifest.tasks[name]
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(manifest.tasks), 1)
-    hint = f"Did you mean {near[0]}?" if near else f"Tasks there: {', '.join(manifest.tasks) or 'none'}."
-    raise UsageProblem("run.task", f"{project.manifest} has no [tasks.{name}]", hint)
-
-
-def _references(
-    task: Mapping[str, str], options: Iterable[str], env_file: Mapping[str, str], environment: Mapping[str, str]
-) -> dict[str, Reference]:
-    """Gather what is asked for, by variable. The command line wins over the task, the task over files and environment."""
-    wanted = {name: text for name, text in environment.items() if looks_like_reference(text)}
-    wanted |= {name: text for name, text in env_file.items() if name not in environment or name in wanted}
-    wanted |= task
-    for option in options:
-        name, has_reference, text = option.partition("=")
-        target = text if has_reference else name
-        wanted[name] = locum_reference(target) if is_name(target) else target
-    found: dict[str, Reference] = {}
-    for name, text in wanted.items():
-        try:
-            found[name] = parse(text)
-        except ReferenceProblem as problem:
-            raise UsageProblem("run.reference", f"${name}: {problem.message}", problem.hint) from None
-    return found
-
-
-def _source(reference: Reference, manifest: Manifest) -> str:
-    """Say where a reference leads: what the manifest says for a declared name, itself for a native one."""
-    if not reference.is_declared:
-        return reference.text
-    entry = manifest.secrets.get(reference.name)
-    if reference.environment is not None:
-        if entry is None or reference.environment not in entry.environments:
-            message = f"locum.toml gives {reference.name} no environment {reference.environment}"
-            raise UsageProblem("run.environment", message, f"Add it under [secrets.{reference.name}.env].")
-        return entry.environments[reference.environment]
-    return entry.source if entry is not None else "local"
-
-
-def _env_file(path: str | None) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the plain settings and the references of a `.env` file."""
-    if path is None:
-        return {}, {}
-    import dotenv
-
-    values = {name: value for name, value in dotenv.dotenv_values(path).items() if value is not None}
-    references = {name: value for name, value in values.items() if looks_like_reference(value)}
-    return {name: value for name, value in values.items() if name not in references}, references
+def _hint_at_quotes(asked: Asked) -> None:
+    """Say that the shell has expanded `$NAME` before we were there, where that is the likely reason of an empty argument."""
+    program = asked.argv[0].rpartition("/")[2]
+    if "" in asked.argv[1:] or (program in _ECHOES and len(asked.argv) == 1):
+        name = next(iter(asked.wanted), "NAME")
+        click.echo(
+            f"locum: an argument is empty. Did your shell expand ${name}, which only the task has? "
+            f"Write: -- sh -c '{program} \"${name}\"'", err=True,
+        )  # fmt: skip

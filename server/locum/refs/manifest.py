@@ -22,6 +22,8 @@ _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DEFAULT_TTL = 15 * 60
 MAX_TTL = 24 * 3600
+CHANNELS = ("env", "file", "fd", "stdin", "fifo", "proxy")
+"""How a task may get its values."""
 
 
 Place = tuple[str | int, ...]
@@ -57,6 +59,10 @@ class SecretEntry:
     docs: str = ""
     environments: Mapping[str, str] = field(default_factory=dict[str, str])
     """Environment name to source, which wins over `source`."""
+    hosts: tuple[str, ...] = ()
+    """Where the value may go when a task gets a placeholder for it (`--channel proxy`)."""
+    production: bool = False
+    """Whether it is asked for each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,12 @@ class Task:
     """Environment variable to reference."""
     ttl: int = DEFAULT_TTL
     """Seconds."""
+    max_ttl: int = 0
+    """Seconds up to which the lease is renewed while the task runs; 0: not at all."""
+    channel: str = ""
+    """How the task gets its values; "" for the usual way."""
+    passes: tuple[str, ...] = ()
+    """Variables of the person's environment that it needs beyond the usual ones: `NAME`, `PREFIX_*`."""
 
 
 @dataclass(frozen=True, slots=True)

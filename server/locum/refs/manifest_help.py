@@ -161,7 +161,7 @@ def _values(text: str, offset: int, place: Place, listed: bool, names: Mapping[s
     elif shape[:1] == ("secrets",) and shape[2:3] in {("source",), ("env",)}:
         for word, detail in _SOURCES:  # one that goes on is left open
             yield Proposal(word, start, end, left + word + ("" if word.endswith("://") else right), "value", detail)
-    elif place[-1:] == ("ttl",):
+    elif place[-1:] in {("ttl",), ("max_ttl",)}:
         for word in _TTLS:
             yield Proposal(
                 word, start, end, left + word + right, "value", "Minutes or hours that a lease lives, at most a day"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from locum.errors import UsageProblem
 from locum.refs.manifest import (
+    CHANNELS,
     DEFAULT_TTL,
     Allowance,
     Manifest,
@@ -94,7 +95,7 @@ class Reader:
         if not isinstance(entry, dict):
             self._fail(key, 'this is a table, for example source = "local"')
         table = cast("dict[str, Any]", entry)
-        self._known(table, key, ("description", "source", "docs", "env"))
+        self._known(table, key, ("description", "source", "docs", "env", "hosts", "production"))
         environments = self._table(table, "env", key)
         return SecretEntry(
             name,
@@ -102,6 +103,8 @@ class Reader:
             self._source(table, "source", key, "local"),
             self._text(table, "docs", key),
             {env: self._source(environments, env, (*key, "env")) for env in environments},
+            tuple(self._texts(table, "hosts", key)),
+            self._truth(table, "production", key),
         )
 
     def _source(self, table: Mapping[str, Any], name: str, key: Place, otherwise: str = "") -> str:
@@ -122,13 +125,25 @@ class Reader:
         if not isinstance(entry, dict):
             self._fail(key, "this is a table with a command")
         table = cast("dict[str, Any]", entry)
-        self._known(table, key, ("command", "secrets", "ttl"))
-        ttl = self._text(table, "ttl", key)
+        self._known(table, key, ("command", "secrets", "ttl", "max_ttl", "channel", "pass"))
+        channel = self._text(table, "channel", key)
+        if channel and channel not in CHANNELS:
+            self._fail(key, f"channel is one of {', '.join(CHANNELS)}", inner=("channel",))
+        passes = self._texts(table, "pass", key)
+        for number, pattern in enumerate(passes):
+            if not _ENV_NAME.fullmatch(pattern.removesuffix("*")):
+                self._fail(key, f"{pattern[:40]!r} names no variables", "Write NAME or PREFIX_*.", ("pass", number))
+        return Task(
+            name, tuple(self._texts(table, "command", key)), self._task_secrets(table, key, declared),
+            self._seconds(table, "ttl", key, DEFAULT_TTL), self._seconds(table, "max_ttl", key, 0), channel, tuple(passes),
+        )  # fmt: skip
+
+    def _seconds(self, table: Mapping[str, Any], name: str, key: Place, otherwise: int) -> int:
+        text = self._text(table, name, key)
         try:
-            seconds = parse_duration(ttl) if ttl else DEFAULT_TTL
+            return parse_duration(text) if text else otherwise
         except UsageProblem as problem:
-            self._fail(key, problem.message, inner=("ttl",))
-        return Task(name, tuple(self._texts(table, "command", key)), self._task_secrets(table, key, declared), seconds)
+            self._fail(key, problem.message, inner=(name,))
 
     def _task_secrets(self, table: dict[str, Any], key: Place, declared: Mapping[str, Any]) -> dict[str, str]:
         raw = table.get("secrets", [])
@@ -240,6 +255,12 @@ class Reader:
             if not isinstance(value, str) or not value:
                 self._fail(key, f"{name} is a list of texts", inner=(name, number))
         return values
+
+    def _truth(self, table: Mapping[str, Any], name: str, key: Place) -> bool:
+        value = table.get(name, False)
+        if type(value) is not bool:
+            self._fail(key, f"{name} is true or false", inner=(name,))
+        return value
 
     def _text(self, table: Mapping[str, Any], name: str, key: Place) -> str:
         value = table.get(name, "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from locum.refs.manifest import CHANNELS
 from locum.refs.own_rule import MAX_ENTROPY, MAX_GROUP, MAX_ID
 
 _TEXT = {"type": "string"}
@@ -35,6 +36,7 @@ _ALLOWANCE = {
     "anyOf": [{"required": [name]} for name in ("rule", "path", "fingerprint", "value")],
 }
 _TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+_DURATION = {"type": "string", "pattern": r"^\s*\d{1,6}\s*[smhd]\s*$"}
 _RULE = {
     "type": "object",
     "description": "A rule of this project's own",
@@ -81,6 +83,8 @@ def manifest_schema() -> dict[str, Any]:
                         "additionalProperties": _SOURCE,
                         "description": "Where the value is in one environment: locum://NAME?env=prod",
                     },
+                    hosts=_TEXTS | {"description": "Where the value may go with --channel proxy: api.example.com"},
+                    production={"type": "boolean", "description": "Whether a person is asked each time"},
                 )
                 | {"description": "A secret that this project needs; locum://NAME stands for its value"}
             )
@@ -100,10 +104,15 @@ def manifest_schema() -> dict[str, Any]:
                             {"type": "object", "additionalProperties": _REFERENCE},
                         ],
                     },
-                    ttl={
-                        "type": "string",
-                        "pattern": r"^\s*\d{1,6}\s*[smhd]\s*$",
-                        "description": "How long the task may have its secrets: for example 90s, 15m, 2h",
+                    ttl=_DURATION | {"description": "How long the task may have its secrets: for example 90s, 15m, 2h"},
+                    max_ttl=_DURATION | {"description": "Up to when the time is renewed while the task runs"},
+                    channel={"enum": list(CHANNELS), "description": "How the task gets its values; env, unless said"},
+                    **{
+                        "pass": {
+                            "type": "array",
+                            "items": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*\*?$"},
+                            "description": "Variables of your environment that it needs: NODE_ENV, APP_*",
+                        }
                     },
                 )
                 | {"description": "A task that may ask for secrets: locum run --task NAME"},

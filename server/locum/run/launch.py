@@ -35,11 +35,21 @@ _NOTED = (signal.SIGCHLD, signal.SIGWINCH, signal.SIGCONT)
 class StopWatch:
     """Something that may end the task: when `fd` is readable, `check` is asked; a string is the reason to stop."""
 
-    __slots__ = ("check", "fd")
+    __slots__ = ("check", "fd", "must_last", "next_at", "on_time")
 
-    def __init__(self, fd: int, check: Callable[[], str | None]) -> None:
+    def __init__(
+        self, fd: int, check: Callable[[], str | None], *, must_last: bool = True,
+        on_time: Callable[[], float | None] | None = None, next_at: float | None = None,
+    ) -> None:  # fmt: skip
+        """`must_last`: when nothing can be watched any more, the task ends.
+
+        At `next_at` (monotonic seconds) `on_time` is called, and says when next.
+        """
         self.fd = fd
         self.check = check
+        self.must_last = must_last
+        self.on_time = on_time
+        self.next_at = next_at
 
 
 def launch(
@@ -50,19 +60,22 @@ def launch(
     spelt: Sequence[tuple[str, SecretBytes]] = (),
     in_child: Callable[[], None] | None = None,
     stop: StopWatch | None = None,
+    stdin: int | None = None,
 ) -> int:
     """Run `argv` to its end and return its exit code: 128+n for a signal, 127 not found, 126 not executable.
 
     `masks` maps what is written in place of a value (its reference) to the value, `spelt` lists more forms in which
     values stand in files of the task; both are wiped once the task runs. `in_child` is called in the new process before
-    the program. When `stop` ends the task the code is 143, or 137 when SIGKILL was needed. Processes that the task leaves
-    behind are ended too. Must be called in the main thread: it handles signals until it returns.
+    the program. `stdin`: a descriptor that is the task's standard input instead of ours. When `stop` ends the task the
+    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too. Must be called in the
+    main thread: it handles signals until it returns.
     """
     try:
         program = find_program(argv[0] if argv else "", environment.get(b"PATH"))
         adopt_orphans(True)
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
-            pid = spawn(program, argv, environment, channels.placement, in_child)
+            placement = channels.placement if stdin is None else channels.placement._replace(stdin=stdin)
+            pid = spawn(program, argv, environment, placement, in_child)
             run = _Run(channels, Task(pid, own_group=channels.placement.own_session), wakeup, stop)
             return run.to_the_end(masks, spelt)
     except NotStarted as problem:
@@ -111,7 +124,7 @@ class _Run:
 
     def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
         first = Masker(masks, spelt)
-        self._channels.connect(first.sibling)
+        self._channels.connect(first.companion)
         for value in (*masks.values(), *(value for _, value in spelt)):
             value.wipe()
         if first.unmaskable:
@@ -132,6 +145,8 @@ class _Run:
             self._end("the mask over the output failed")
         self._move_keys(ready)
         now = time.monotonic()
+        if self._stop is not None and self._stop.next_at is not None and now >= self._stop.next_at:
+            self._stop.next_at = self._stop.on_time() if self._stop.on_time is not None else None
         if self._kill_at is not None and now >= self._kill_at and not self._killed:
             self._killed = self._task.status is None
             self._kill_at = None
@@ -159,6 +174,8 @@ class _Run:
 
     def _milliseconds(self) -> int | None:
         deadlines = [stream.rests_at for stream in self._channels.streams] + [self._kill_at, self._over_at]
+        if self._stop is not None:
+            deadlines.append(self._stop.next_at)
         known = [deadline for deadline in deadlines if deadline is not None]
         return max(0, int((min(known) - time.monotonic()) * 1000) + 1) if known else None
 
@@ -231,6 +248,9 @@ class _Run:
         except Exception:  # noqa: BLE001 - a lease that cannot be watched is no lease
             reason = "the lease can no longer be watched"
         if reason is None and events & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
+            if not watch.must_last:
+                self._stop = None
+                return
             reason = "the lease can no longer be watched"
         if reason is not None:
             self._end(reason)

@@ -45,6 +45,20 @@ class _Hidden(NamedTuple):
     owner: int
 
 
+class _Joint:
+    """What the streams of one task have in common: the end of what was written last, and by which of them.
+
+    A reader who has both streams (a pipe each, shown together) sees a value that is written half here, half there.
+    """
+
+    __slots__ = ("last", "past", "streams")
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self.last: Masker | None = None
+        self.past = b""
+
+
 class Masker:
     """Replaces the secrets in one stream. `markers` maps what to write instead, the reference, to the value."""
 
@@ -60,12 +74,22 @@ class Masker:
         self._markers = tuple(name.encode() for name in names)
         self.unmaskable: tuple[str, ...] = tuple(dict.fromkeys(names[owner] for owner in self._patterns.unmaskable))
         """The markers whose values are too short to be masked: the caller tells the person."""
+        self._joint = _Joint()
         self._start()
 
     def sibling(self) -> Masker:
         """Return a mask for another stream that hides the same values and shares the search tables."""
+        return self._beside(_Joint())
+
+    def companion(self) -> Masker:
+        """Return a sibling for another stream of the same task: what is split between the two is hidden as well."""
+        self._joint.streams += 1
+        return self._beside(self._joint)
+
+    def _beside(self, joint: _Joint) -> Masker:
         other = Masker({})
         other._patterns, other._markers, other.unmaskable = self._patterns, self._markers, self.unmaskable
+        other._joint = joint
         return other
 
     def _start(self) -> None:
@@ -87,6 +111,8 @@ class Masker:
         """Take what the task wrote, return what may be written now."""
         if self._patterns.empty():
             return chunk
+        if self._joint.streams > 1:
+            chunk = self._across_streams(chunk)
         text = self._tail + chunk
         readings = self._undisturbed(text)
         if readings is None:
@@ -97,6 +123,18 @@ class Masker:
         self._literal_past, self._visible_past = readings[0][-_PAST:], readings[1][-_PAST:]
         self._tail, self._settled = b"", 0
         return passed
+
+    def _across_streams(self, chunk: bytes) -> bytes:
+        """Replace the beginning of a chunk where it completes what another stream of the task has begun."""
+        joint, start = self._joint, chunk[: 4 * WINDOW]
+        past, joint.past = joint.past, (joint.past + literal(chunk[-16 * WINDOW :]))[-_PAST:]
+        if joint.last is not self:
+            joint.last = self
+            for span in self._patterns.spans(past + literal(start)):
+                if span.start < len(past) < span.end:
+                    end = literal_offsets(start)[span.end - len(past) - 1] + 1
+                    return self._markers[span.owner] + chunk[end:]
+        return chunk
 
     def idle(self) -> bytes:
         """Return held bytes that may be shown because nothing follows; call it when the stream rests."""

@@ -54,15 +54,17 @@ _SWITCHES = (
 class MountedFiles:
     """A namespace with a copy at each file's path: `fill` each once, `enter` in the task, `close` when it is over."""
 
-    def __init__(self, templates: Sequence[Template], runtime: Path) -> None:
+    def __init__(self, templates: Sequence[Template], runtime: Path, *, executable: bool = False) -> None:
         """`runtime` is a folder of ours, which serves as a place to mount and stays as it is.
+
+        `executable`: the copies may be run as programs.
 
         Raises Unavailable where this system gives no such namespace, UsageProblem when a file is no longer what was read.
         """
         self._templates = list(templates)
         self._files: list[int] = []
         self._spaces: list[int] = []
-        answer, descriptors = _ask_maker(self._templates, private_dir(runtime))
+        answer, descriptors = _ask_maker(self._templates, private_dir(runtime), executable)
         if answer[:1] == _CHANGED:
             raise changed(answer[1:].decode("utf-8", "surrogateescape"))
         if answer[:1] != _DONE:
@@ -88,6 +90,12 @@ class MountedFiles:
             written = 0
             while written < len(view):
                 written += os.write(self._files[at], view[written:])
+
+    def end_writing(self) -> None:
+        """Let nobody write the copies any more, us included: a program that somebody could write is not run (ETXTBSY)."""
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files = []
 
     def enter(self) -> None:
         """In the task, before it runs its program: move into the namespace. Raises NotStarted."""
@@ -126,7 +134,7 @@ class MountedFiles:
         self._files, self._spaces = [], []
 
 
-def _ask_maker(templates: Sequence[Template], runtime: Path) -> tuple[bytes, list[int]]:
+def _ask_maker(templates: Sequence[Template], runtime: Path, executable: bool) -> tuple[bytes, list[int]]:
     """Let a process make the namespace; return what it says, and descriptors: the namespaces to enter, the copies."""
     if sys.platform != "linux":
         raise _no_namespace("only Linux has them")
@@ -135,7 +143,7 @@ def _ask_maker(templates: Sequence[Template], runtime: Path) -> tuple[bytes, lis
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _make(theirs, templates, os.fsencode(runtime), launcher)
+        _make(theirs, templates, os.fsencode(runtime), launcher, executable)
     theirs.close()
     with ours:
         answer, descriptors, _, _ = socket.recv_fds(ours, 4096, 2 + len(templates))
@@ -145,12 +153,14 @@ def _ask_maker(templates: Sequence[Template], runtime: Path) -> tuple[bytes, lis
     return answer, descriptors
 
 
-def _make(answer: socket.socket, templates: Sequence[Template], runtime: bytes, launcher: int) -> NoReturn:
+def _make(
+    answer: socket.socket, templates: Sequence[Template], runtime: bytes, launcher: int, executable: bool
+) -> NoReturn:  # fmt: skip
     """In the maker: make the namespace, answer, and end. Never returns, never raises."""
     try:
         die_with_parent(launcher)
         kinds = _unshare()
-        files = _mount(templates, runtime)
+        files = _mount(templates, runtime, _NO_RIGHTS & ~_MS_NOEXEC if executable else _NO_RIGHTS)
         spaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
         socket.send_fds(answer, [_DONE + b"%d" % len(spaces)], [*spaces, *files])
     except _Changed as problem:
@@ -181,16 +191,16 @@ def _unshare() -> list[str]:
     return ["user", "mnt"]
 
 
-def _mount(templates: Sequence[Template], runtime: bytes) -> list[int]:
+def _mount(templates: Sequence[Template], runtime: bytes, rights: int) -> list[int]:
     """Mount an empty copy over each file, and return their descriptors to write to. Raises OSError, _Changed."""
     # Ours are seen nowhere else; what others mount and unmount meanwhile (a disk that is taken out) counts here too.
     _call("mount", None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None)
     targets = [_target(template) for template in templates]
-    _call("mount", b"locum", runtime, b"ramfs", ctypes.c_ulong(_NO_RIGHTS), b"mode=0700")
+    _call("mount", b"locum", runtime, b"ramfs", ctypes.c_ulong(rights), b"mode=0700")
     files = [_copy(b"%s/%d" % (runtime, at), os.fstat(target)) for at, target in enumerate(targets)]
     # The files are written through the first mount, and seen through a second one that is read-only, and gives that on.
     _call("mount", runtime, runtime, None, ctypes.c_ulong(_MS_BIND), None)
-    _call("mount", None, runtime, None, ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | _MS_RDONLY | _NO_RIGHTS), None)
+    _call("mount", None, runtime, None, ctypes.c_ulong(_MS_BIND | _MS_REMOUNT | _MS_RDONLY | rights), None)
     for at, target in enumerate(targets):
         place = b"/proc/self/fd/%d" % target
         _call("mount", b"%s/%d" % (runtime, at), place, None, ctypes.c_ulong(_MS_BIND), None)

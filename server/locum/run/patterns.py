@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from locum.run.variants import forms
+from locum.run.variants import forms, part_forms
 from locum.run.visible import literal, visible
 from locum.secret import SecretBytes
 
@@ -52,13 +52,16 @@ class Patterns:
         long: dict[bytes, int] = {}
         short: dict[bytes, int] = {}
         unmaskable: list[int] = []
-        for owner, value in enumerate(values):
-            raw = bytes(value.view())
+        raws = [bytes(value.view()) for value in values]
+        for owner, raw in enumerate(raws):
             if len(literal(raw)) < SHORTEST:
                 unmaskable.append(owner)
             for form in _normalised(forms(raw) if len(raw) >= SHORTEST else ()):
                 # `long` and `short` are apart because a short form is a secret only as a whole
                 _claim(long if len(form) >= WINDOW else short, form, owner)
+        for owner, raw in enumerate(raws):
+            for form in _normalised(part_forms(raw)):  # a part that is a value of its own belongs to that one
+                (long if len(form) >= WINDOW else short).setdefault(form, owner)
         self.unmaskable: tuple[int, ...] = tuple(unmaskable)
         self._long = long
         self._owners = _gram_owners(long)

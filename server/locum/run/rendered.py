@@ -125,7 +125,7 @@ class MemoryFile:
 
     def __init__(self, name: str, runtime: Path) -> None:
         """`name` is the link's, `runtime` the folder that may hold it. Raises Unavailable where there is no such memory."""
-        self._descriptor = _memory()
+        self._descriptor = sealable_memory()
         self._link: Path | None = None
         with contextlib.suppress(OSError, UsageProblem):  # then the plain path has to do
             _tidy(private_dir(runtime))
@@ -177,8 +177,8 @@ def _tidy(runtime: Path) -> None:
                 folder.rmdir()
 
 
-def _memory() -> int:
-    """Return the descriptor of an empty file in memory that can be sealed. Raises Unavailable."""
+def sealable_memory() -> int:
+    """Return the descriptor of an empty file in memory that can be sealed, closed on exec. Raises Unavailable."""
     if not hasattr(os, "memfd_create"):
         raise _no_memory("this system has none")
     try:

@@ -16,6 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 LINE = 12
 """Lines of a value shorter than this are no form of their own: `}` and `-----` are everybody's."""
 
+_PART = 6
+"""A part of a value shorter than this would turn up everywhere by chance."""
+_URL_LOGIN = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#@\s]+)@")
+
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CHARACTER = re.compile(
     rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}", re.DOTALL
 )
@@ -86,6 +91,32 @@ def forms(value: bytes) -> frozenset[bytes]:
     found.update(_text_forms(value))
     found.update(line for line in value.splitlines() if len(line) >= LINE)
     return frozenset(found)
+
+
+def part_forms(value: bytes) -> frozenset[bytes]:
+    """Return the forms of what is secret by itself inside of the value, none for most values."""
+    found: set[bytes] = set()
+    for part in _parts(value):
+        found.update((part, part.hex().encode(), part.hex().upper().encode()))
+        found.update(_base64_cores(part))
+        found.update(_percent_forms(part))
+    return frozenset(found)
+
+
+def _parts(value: bytes) -> Iterator[bytes]:
+    """Yield what is secret by itself inside of a value: the login of a URL, the password of it and of `user:password`.
+
+    As it is written, and as a program reads it that decodes percent signs.
+    """
+    url = _URL_LOGIN.match(value)
+    login = url[1] if url is not None else value if value.count(b":") == 1 and b"/" not in value else b""
+    _, colon, password = login.partition(b":")
+    if not colon:
+        return
+    for part in (login if url is not None else b"", password):
+        if len(part) >= _PART:
+            yield part
+            yield _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), part)
 
 
 def _escape(value: bytes, table: Mapping[int, bytes]) -> bytes:

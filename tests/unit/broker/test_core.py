@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locum.broker.leases import MAX_LIVE, LeaseTable, SleepDetector, content_hash
+from locum.broker.content import Content
+from locum.broker.judging import Judged
+from locum.broker.leases import MAX_LIVE, Lease, LeaseTable, SleepDetector
+from locum.broker.level import L0
+from locum.broker.policy import Decision
 from locum.broker.question import lease_question, visible
 from locum.broker.wire import MAX_JSON, FrameReader, Grant, LeaseRequest, RenderedFile, WireProblem, encode
 from locum.errors import NotAllowed, UsageProblem
@@ -60,6 +64,19 @@ def test_a_request_goes_over_the_wire_whole() -> None:
         LeaseRequest.from_wire({"argv": []})
 
 
+def judged(request: LeaseRequest) -> Judged:
+    """A request about which nothing more is known."""
+    return Judged(request, Content(), "0" * 64, Decision("ask"), L0, "", False, (), 0, ())
+
+
+def content_hash(request: LeaseRequest) -> str:
+    return Content().hash(request)
+
+
+def granted(table: LeaseTable, holder: object) -> Lease:
+    return table.grant(REQUEST, "0" * 64, pid=1, holder=holder, approved_by="editor", level="L0", ttl=REQUEST.ttl)
+
+
 FILE = RenderedFile("/home/u/app/conf/app.json", "0" * 64)
 IN_FILE = replace(REQUEST, grants=(Grant("", "locum://KEY", file=FILE.path),), files=(FILE,))
 
@@ -82,29 +99,29 @@ def test_a_secret_goes_into_a_variable_or_into_a_file_of_the_request() -> None:
 
 
 def test_the_question_says_which_file_a_secret_goes_into() -> None:
-    lines = lease_question(IN_FILE, asked_by="python3, process 4", expires_in=300).lines
+    lines = lease_question(judged(IN_FILE), asked_by="python3, process 4", expires_in=300).lines
     assert "uses      locum://KEY  in a copy of conf/app.json  from your local vault" in lines
     elsewhere = replace(IN_FILE, cwd="/home/u/ap")
     assert "in a copy of /home/u/app/conf/app.json" in "\n".join(
-        lease_question(elsewhere, asked_by="", expires_in=1).lines
+        lease_question(judged(elsewhere), asked_by="", expires_in=1).lines
     )
     mounted = LeaseRequest.from_wire(replace(IN_FILE, files=(replace(FILE, mounted=True),)).to_wire())
     assert content_hash(mounted) != content_hash(IN_FILE)
     assert "at conf/app.json, in a mount that only the task sees" in "\n".join(
-        lease_question(mounted, asked_by="", expires_in=1).lines
+        lease_question(judged(mounted), asked_by="", expires_in=1).lines
     )
 
 
 def test_a_lease_is_used_once_by_its_holder_in_its_time() -> None:
     clock, holder = Clock(), object()
     table = LeaseTable(clock)
-    lease = table.grant(REQUEST, pid=1, holder=holder, approved_by="editor")
+    lease = granted(table, holder)
     with pytest.raises(NotAllowed) as foreign:
         table.use(lease.id, object())
     assert table.use(lease.id, holder) == REQUEST.grants
     with pytest.raises(NotAllowed) as again:
         table.use(lease.id, holder)
-    late = table.grant(REQUEST, pid=1, holder=holder, approved_by="editor")
+    late = granted(table, holder)
     clock.now += REQUEST.ttl
     with pytest.raises(NotAllowed) as expired:
         table.use(late.id, holder)
@@ -119,7 +136,7 @@ def test_a_holder_has_only_so_many() -> None:
     table, holder = LeaseTable(Clock()), object()
     for _ in range(MAX_LIVE):
         table.check_room(holder)
-        table.grant(REQUEST, pid=1, holder=holder, approved_by="editor")
+        granted(table, holder)
     with pytest.raises(NotAllowed):
         table.check_room(holder)
     table.check_room(object())
@@ -153,7 +170,7 @@ def test_a_suspend_shows_as_a_lead_of_the_boot_clock() -> None:
 @given(st.text(max_size=60))
 def test_a_question_is_plain_text_on_lines_of_its_own(hostile: str) -> None:
     request = replace(REQUEST, task=hostile, argv=("sh", hostile), cwd=hostile, reason=hostile)
-    question = lease_question(request, asked_by=hostile, expires_in=300)
+    question = lease_question(judged(request), asked_by=hostile, expires_in=300)
     for line in (question.title, *question.lines):
         assert line.isprintable()
         assert not set(line) & set("\u202e\u200b\u2066\x1b\n\r")

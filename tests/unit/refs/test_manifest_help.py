@@ -26,7 +26,7 @@ PROPOSED = [
     ('[tasks.t]\nsecrets = [\n  "A", # x ]\n  |', ['"A"', '"B"']),
     ('[tasks.t]\nsecrets = { X = "|', ['locum://A"', 'locum://B"']),
     ('[tasks.t.secrets]\nX = "|"', ["locum://A", "locum://B"]),
-    ('[tasks.t]\ncommand = ["x"]\n|', ["secrets = [", "ttl = "]),
+    ('[tasks.t]\ncommand = ["x"]\n|', ["secrets = [", "ttl = ", "max_ttl = "]),
     ('[tasks.t]\nttl = "|"', ["5m", "15m", "30m"]),
     ("[scan]\n|", ["exclude = [", "rules = ["]),
     ("[[scan.allow]]\n|", ["rule = ", "path = ", "fingerprint = "]),

@@ -1,12 +1,14 @@
 """A launcher for tests: `launcher.py [--stop-on PATH] COMMAND…` leases $CANARY as $TOKEN, and does what `locum run` does.
 
 `--stop-on PATH` watches a FIFO: a line in it is the reason to stop the task.
+`MORE_SECRETS` leases so many made-up ones as well, which the task does not get.
 `PATIENCE` sets the seconds between SIGTERM and SIGKILL; `BREAK_MASK` makes the mask raise after so many calls.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 
 from locum.run import launch as launching
@@ -42,6 +44,8 @@ def main() -> int:
         break_mask(int(os.environ["BREAK_MASK"]))
     value = os.environb.pop(b"CANARY")
     masks = {"locum://TOKEN": SecretBytes(value)}
+    for number in range(int(os.environ.get("MORE_SECRETS", "0"))):
+        masks[f"locum://MORE_{number}"] = SecretBytes(secrets.token_urlsafe(30).encode())
     environment = child_environment(os.environb, {"TOKEN": SecretBytes(value)})
     code = launch(argv, environment, masks, stop=stop)
     assert all(value.is_empty() for value in masks.values())
