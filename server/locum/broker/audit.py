@@ -84,7 +84,7 @@ class AuditLog:
         self._is_closed = False
         self._sequence: int = 0
         self._previous: str = FIRST
-        self._anchored = 0
+        self._anchored = Anchor(0, FIRST)
         self._boot_id = boot_id()
         self._full_at, self._max_size, self._max_age = max_size, max_size, max_age
         self._anchor_key = derive(ANCHOR_SALT)  # now: at the end of the segment the vault may be locked
@@ -108,6 +108,22 @@ class AuditLog:
     def end(self) -> Anchor:
         """How far the log has come."""
         return Anchor(self._sequence, self._previous)
+
+    @property
+    def anchored(self) -> Anchor:
+        """How much of this segment is on disk and vouched for; record 0 when nothing is yet."""
+        return self._anchored
+
+    def lacks(self, anchor: Anchor) -> str:
+        """Return what an anchor from elsewhere knows and this log, as it was opened, has not; "" when it fits."""
+        if anchor.sequence > self.began_with.sequence:
+            return f"records are missing: there were {anchor.sequence}, {self.began_with.sequence} are left"
+        if anchor.sequence in {0, self.began_with.sequence}:
+            digest = FIRST if not anchor.sequence else self.began_with.digest
+        else:
+            records = (record for record in read_records(self.path) if sequence_of(record) == anchor.sequence)
+            digest = next((str(record.get("hash")) for record in records), "")
+        return "" if digest == anchor.digest else f"record {anchor.sequence} is another one than was written"
 
     @property
     def is_broken(self) -> bool:
@@ -163,7 +179,7 @@ class AuditLog:
         Raises AuditFailed; when the disk refused, nothing more can be written: what it has lost cannot be told.
         """
         with self._guard:
-            if self._is_closed or self._broken or self._anchored == self._sequence:
+            if self._is_closed or self._broken or self._anchored.sequence == self._sequence:
                 return
             end, descriptor = self.end, os.dup(self._descriptor)
         try:
@@ -175,7 +191,7 @@ class AuditLog:
         finally:
             os.close(descriptor)
         with self._guard:
-            if self._is_closed or self._anchored >= end.sequence:
+            if self._is_closed or self._anchored.sequence >= end.sequence:
                 return
             try:
                 self._anchor(end)
@@ -216,7 +232,7 @@ class AuditLog:
 
     def _anchor(self, anchor: Anchor) -> None:
         write_anchor(anchor_path(self.path), self._anchor_key, anchor)
-        self._anchored = anchor.sequence
+        self._anchored = anchor
 
     def _make_room(self, more: int) -> int:
         """Begin a new file when this one is full or old; return how long the current one is. Raises OSError."""

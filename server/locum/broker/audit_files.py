@@ -130,6 +130,13 @@ class Follower:
         return self._stream is not None
 
 
+def last_line(file: Path) -> bytes:
+    """Return the last line of a file, as far as it is one. Raises OSError."""
+    with _open(file) as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - MAX_LINE))
+        return (stream.read(MAX_LINE).splitlines(keepends=True) or [b""])[-1]
+
+
 def _snapshot(path: Path) -> tuple[IO[bytes] | None, list[Path]]:
     """Open the current file and list the others such that no file is left out or there twice."""
     for _ in range(_TRIES):
