@@ -9,18 +9,20 @@ export interface Question {
   readonly id: string;
   readonly title: string;
   readonly lines: readonly string[];
+  /** Seconds for which a yes may stand for exactly this; 0: this once only. */
+  readonly mayStandFor: number;
 }
 
-export type Decision = "allow" | "deny";
+export type Decision = "allow" | "allow-content" | "deny";
 
 /** What a person did with a dialog: pressed a button, or closed it. */
 export type Pressed = Decision | "closed";
 
 export interface Ways {
   /** Show a question and wait. */
-  ask(title: string, detail: string): Promise<Pressed>;
-  /** Send the decision to the broker. */
-  answer(id: string, decision: Decision): void;
+  ask(title: string, detail: string, hours: number): Promise<Pressed>;
+  /** Send the decision to the broker; a yes that stands, for so many seconds. */
+  answer(id: string, decision: Decision, standsFor: number): void;
   /** Tell the person that a yes came too late to count. */
   tooLate(): void;
   /** Milliseconds, never going back. */
@@ -45,7 +47,7 @@ export class Approvals {
   /** Take a question; it is shown when those before it are answered. */
   add(question: Question): void {
     if (this.#waiting.length >= MAX_WAITING) {
-      this.#ways.answer(question.id, "deny");
+      this.#ways.answer(question.id, "deny", 0);
       return;
     }
     this.#waiting.push(question);
@@ -77,8 +79,8 @@ export class Approvals {
       this.#current = next.id;
       const decision = await this.#decide(next);
       if (!this.#over.delete(next.id)) {
-        this.#ways.answer(next.id, decision);
-      } else if (decision === "allow") {
+        this.#ways.answer(next.id, decision, decision === "allow-content" ? standing(next) : 0);
+      } else if (decision !== "deny") {
         this.#ways.tooLate();
       }
     }
@@ -94,7 +96,7 @@ export class Approvals {
       const shown = this.#ways.now();
       let pressed: Pressed;
       try {
-        pressed = await this.#ways.ask(visible(question.title), lines.join("\n"));
+        pressed = await this.#ways.ask(visible(question.title), lines.join("\n"), Math.floor(standing(question) / 3600));
       } catch {
         return "deny";
       }
@@ -106,6 +108,13 @@ export class Approvals {
       }
     }
   }
+}
+
+/** Seconds that are offered for a yes that stands. */
+const STANDS_FOR = 12 * 3600;
+
+function standing(question: Question): number {
+  return Math.min(question.mayStandFor, STANDS_FOR);
 }
 
 /** Columns are for a terminal; a dialog's letters are of different widths. */
@@ -122,5 +131,7 @@ export function readQuestion(raw: unknown): Question | undefined {
   if (typeof id !== "string" || typeof title !== "string" || !Array.isArray(lines)) {
     return undefined;
   }
-  return lines.every((line) => typeof line === "string") ? { id, title, lines } : undefined;
+  const may = (raw as Record<string, unknown>)["may_stand_for"];
+  const mayStandFor = typeof may === "number" && Number.isSafeInteger(may) && may > 0 ? may : 0;
+  return lines.every((line) => typeof line === "string") ? { id, title, lines, mayStandFor } : undefined;
 }

@@ -20,7 +20,8 @@ export function activate(context: { subscriptions: Disposable[] }): void {
 
   const approvals = new Approvals({
     ask: askInDialog,
-    answer: (id, decision) => control.send({ method: "approve.answer", params: { id, decision } }),
+    answer: (id, decision, standsFor) =>
+      control.send({ method: "approve.answer", params: { id, decision, stands_for: standsFor } }),
     tooLate: () => showNote("That request was over already; nothing was lent."),
     now: () => performance.now(),
   });

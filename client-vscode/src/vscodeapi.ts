@@ -42,11 +42,13 @@ export function onCommand(name: string, run: () => unknown): Disposable {
 }
 
 /** Ask about a lease in a dialog that has the whole window. "Deny" is first: it has the focus and takes a stray Enter. */
-export async function askInDialog(title: string, detail: string): Promise<Pressed> {
+export async function askInDialog(title: string, detail: string, hours: number): Promise<Pressed> {
   const allow: vscode.MessageItem = { title: "Allow once" };
+  const always: vscode.MessageItem = { title: `Allow exactly this for ${hours} h` };
   const deny: vscode.MessageItem = { title: "Deny" };
-  const pressed = await vscode.window.showWarningMessage(title, { modal: true, detail }, deny, allow);
-  return pressed === undefined ? "closed" : pressed === allow ? "allow" : "deny";
+  const buttons = hours > 0 ? [deny, allow, always] : [deny, allow];
+  const pressed = await vscode.window.showWarningMessage(title, { modal: true, detail }, ...buttons);
+  return pressed === allow ? "allow" : pressed === always ? "allow-content" : pressed === deny ? "deny" : "closed";
 }
 
 /** Show an error once, with buttons that do something. */

@@ -5,6 +5,7 @@ import { Approvals, type Decision, type Pressed, type Question, readQuestion, TO
 /** A person, a dialog and a clock that the test moves. */
 class Desk {
   readonly answers: [string, Decision][] = [];
+  readonly standing: number[] = [];
   readonly shown: string[] = [];
   tooLate = 0;
   time = 0;
@@ -18,7 +19,10 @@ class Desk {
         this.#fail = reject;
       });
     },
-    answer: (id, decision) => this.answers.push([id, decision]),
+    answer: (id, decision, standsFor) => {
+      this.answers.push([id, decision]);
+      this.standing.push(standsFor);
+    },
     tooLate: () => this.tooLate++,
     now: () => this.time,
   });
@@ -36,7 +40,17 @@ class Desk {
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const question = (id: string, lines: string[] = ["in /p"]): Question => ({ id, title: `Let ${id} use 1 secret?`, lines });
+const question = (id: string, lines: string[] = ["in /p"]): Question => ({ id, title: `Let ${id} use 1 secret?`, lines, mayStandFor: 0 });
+
+test("a yes that stands says for how long, and never longer than it may", async () => {
+  for (const [may, stands] of [[3600, 3600], [30 * 24 * 3600, 12 * 3600]] as const) {
+    const desk = new Desk();
+    desk.approvals.add({ ...question("a"), mayStandFor: may });
+    await desk.press("allow-content");
+    assert.deepEqual(desk.answers, [["a", "allow-content"]]);
+    assert.deepEqual(desk.standing, [stands]);
+  }
+});
 
 test("only a press on allow allows", async () => {
   for (const [pressed, decision] of [["allow", "allow"], ["deny", "deny"], ["closed", "deny"]] as const) {
@@ -138,5 +152,10 @@ test("a message that is no question is none", () => {
   for (const raw of [undefined, null, 1, {}, { id: "a", title: "t" }, { id: "a", title: "t", lines: [1] }, { id: 1, title: "t", lines: [] }]) {
     assert.equal(readQuestion(raw), undefined);
   }
-  assert.deepEqual(readQuestion({ id: "a", title: "t", lines: ["l"], more: 1 }), { id: "a", title: "t", lines: ["l"] });
+  assert.deepEqual(readQuestion({ id: "a", title: "t", lines: ["l"], more: 1 }), { id: "a", title: "t", lines: ["l"], mayStandFor: 0 });
+  const standing = { id: "a", title: "t", lines: [], may_stand_for: 60 };
+  assert.equal(readQuestion(standing)?.mayStandFor, 60);
+  for (const may of [-1, 1.5, "60", Number.NaN, null]) {
+    assert.equal(readQuestion({ ...standing, may_stand_for: may })?.mayStandFor, 0);
+  }
 });

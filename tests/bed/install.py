@@ -46,6 +46,7 @@ RECIPE = 1
 DEBIAN = {  # program: the Debian package that has it
     "chromium": "chromium",
     "gnome-keyring-daemon": "gnome-keyring",
+    "bwrap": "bubblewrap",
     "secret-tool": "libsecret-tools",
     "dbus-run-session": "dbus",
     # The languages that fixes are written for: what they make is compiled and run.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -142,3 +146,16 @@ def test_the_path_of_the_socket_may_be_long(tmp_path: Path) -> None:
     home.store("API_KEY", canary())
     assert [item["name"] for item in home.json("secret", "list")["secrets"]] == ["API_KEY"]
     home.close()
+
+
+def test_whoever_gets_the_number_of_a_process_that_is_gone_gets_nothing_else(attacked: Home) -> None:
+    if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+        pytest.skip("takes root, to force a process's number")
+    attacked.store("API_KEY", canary())
+    script = Path(__file__).parents[1] / "support/pid_reuse.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(user_paths().socket), "30"], capture_output=True, text=True, timeout=100
+    )
+    said = json.loads(done.stdout)
+    assert said["forced"] > 0, done.stderr
+    assert said["accepted"] == 0

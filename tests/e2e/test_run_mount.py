@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,13 +22,11 @@ from pathlib import Path
 import pytest
 
 from support.bed import missing
-from support.home import ROOT, Home, canary
+from support.home import Home, canary
+from support.nobody import AS_NOBODY, NOBODY
 from support.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces are Linux's")
-
-NOBODY = 65534
-AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
 
 
 class Ready(Home):
@@ -66,25 +63,6 @@ class Ready(Home):
             assert form.encode() not in terminal.output
             assert form.encode() not in self.everything_written()
         return terminal
-
-
-@pytest.fixture(scope="session")
-def plain_python() -> Iterator[str]:
-    """Give a Python that a user without rights may run, with what Locum needs: root's own may lie in root's folder."""
-    base = Path(tempfile.mkdtemp(prefix="mount-python-"))
-    base.chmod(0o755)
-    packages = base / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    packages.mkdir(parents=True)
-    (packages / "locum.pth").write_text(f"{ROOT / 'server'}\n{sysconfig.get_path('purelib')}\n")
-    (base / "bin").mkdir()
-    found = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
-    (base / "pyvenv.cfg").write_text(f"home = {Path(found).parent}\n")
-    python = base / "bin" / "python3"
-    python.symlink_to(found)
-    check = f"import sys, locum.cli.run; assert sys.version_info[:2] == {sys.version_info[:2]}"
-    done = subprocess.run([*AS_NOBODY, python, "-I", "-c", check], capture_output=True)
-    yield str(python) if done.returncode == 0 else ""
-    shutil.rmtree(base)
 
 
 @functools.cache

@@ -348,7 +348,9 @@ def test_leases_are_told_when_a_broker_runs(vault_home: Home) -> None:
     client.close()
 
 
-@pytest.mark.parametrize(("answer", "code"), [("Allow once", 0), ("Deny", 3), (None, 3)])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("Allow once", 0), ("Deny", 3), (None, 3), ("Allow exactly this for 12 h", 0)]
+)
 def test_approvals_through_the_server(vault_home: Home, answer: str | None, code: int) -> None:
     vault_home.store("API_KEY", "a value of eleven")
     vault_home.run("broker", "stop")
@@ -358,7 +360,12 @@ def test_approvals_through_the_server(vault_home: Home, answer: str | None, code
     vault_home.run("run", "--secret", "API_KEY", "--", "true", check=code)
     (asked,) = [request["params"] for request in client.requests if request["method"] == "window/showMessageRequest"]
     assert "locum://API_KEY" in asked["message"]
-    assert [action["title"] for action in asked["actions"]] == ["Deny", "Allow once"]
+    assert [action["title"] for action in asked["actions"]] == [
+        "Deny", "Allow once", "Allow exactly this for 12 h",
+    ]  # fmt: skip
+    if answer == "Allow exactly this for 12 h":  # then nobody is asked again
+        vault_home.run("run", "--secret", "API_KEY", "--", "true")
+        assert len([request for request in client.requests if request["method"] == "window/showMessageRequest"]) == 1
     client.close()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -172,6 +171,8 @@ class _TerminalPrompt:
 
     def _flush(self) -> None:
         """Forget what was typed so far, half a line too."""
+        import termios  # POSIX only, as terminals that somebody hands over are
+
         with contextlib.suppress(termios.error, OSError):
             termios.tcflush(self._descriptor, termios.TCIFLUSH)
 

@@ -7,20 +7,20 @@ One client is one connection; its calls are blocking and must come from one thre
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import socket
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from locum.broker import wire
+from locum.broker.endpoint import client_side
 from locum.errors import LocumError, Unavailable, from_wire
-from locum.paths import Paths, private_dir, user_paths
+from locum.paths import Paths, user_paths
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from locum.broker.endpoint import ClientStream
 
 ANSWER_TIMEOUT = 60.0
 """Seconds for an ordinary answer: an unlock may have to wait for a keyring's own dialog."""
@@ -31,7 +31,7 @@ APPROVAL_TIMEOUT = 330.0
 class BrokerClient:
     """A connection to the broker. All methods raise LocumError; no error text holds a value."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: ClientStream) -> None:
         self._socket = connection
         self._reader = wire.FrameReader()
         self._frames: deque[tuple[wire.Message, bytearray]] = deque()
@@ -188,7 +188,7 @@ class BrokerClient:
         end = None if timeout is None else time.monotonic() + timeout
         while not self._events:
             left = None if end is None else max(0.0, end - time.monotonic())
-            if not select.select([self._socket], [], [], left)[0]:
+            if not client_side().wait_readable(self._socket, left):
                 return None
             for message, _ in self._receive():
                 self._keep(message)
@@ -220,8 +220,7 @@ class BrokerClient:
         if tty is None:
             self._socket.sendall(data)
             return
-        sent = socket.send_fds(self._socket, [data], [tty])
-        self._socket.sendall(memoryview(data)[sent:])
+        client_side().send_with_handle(self._socket, data, tty)
 
     def _answer(self, wanted: int, timeout: float) -> tuple[dict[str, Any], bytearray]:
         end = time.monotonic() + timeout
@@ -250,6 +249,9 @@ class BrokerClient:
         yield from self._reader.feed(data)
 
     def _keep(self, message: wire.Message) -> None:
+        if message.get("event") == "dropped":
+            error = message["error"]
+            raise from_wire(str(error["code"]), str(error["message"]), str(error.get("hint", "")))
         if "event" in message:
             self._events.append(message)
 
@@ -267,8 +269,7 @@ def connect(*, start: bool = True, timeout: float = 5.0) -> BrokerClient:
         raise Unavailable("unavailable.none", "no broker is running", "It starts by itself with the first task.")
     from locum.broker.start import start_broker  # subprocess: only when needed
 
-    start_broker(paths, timeout=timeout)
-    client = _try_connect(paths)
+    client = start_broker(paths, lambda: _try_connect(paths), timeout=timeout)
     if client is None:
         raise Unavailable("unavailable.start", "the broker did not start", f"See {paths.broker_log}.")
     return client
@@ -292,35 +293,8 @@ def start_with_control() -> Any:
 
 
 def _try_connect(paths: Paths) -> BrokerClient | None:
-    """Connect to an existing socket; None when nobody listens there. Raises when the directory is not private."""
-    if not paths.socket.exists():
-        return None
-    private_dir(paths.runtime)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with socket_address(paths) as address:
-            connection.connect(address)
-    except (ConnectionRefusedError, FileNotFoundError):
-        connection.close()
-        return None
-    except OSError as error:
-        connection.close()
-        raise Unavailable("unavailable.broker", f"cannot reach the broker ({error.strerror})") from None
-    return BrokerClient(connection)
-
-
-@contextlib.contextmanager
-def socket_address(paths: Paths) -> Iterator[str]:
-    """Give an address for the socket that fits into the 108 bytes of `sun_path`, however deep the directory lies."""
-    direct = str(paths.socket)
-    if len(os.fsencode(direct)) < 100 or not os.path.isdir("/proc/self/fd"):  # noqa: PTH112 - no Path: this is the fast path
-        yield direct
-        return
-    descriptor = os.open(paths.runtime, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{paths.socket.name}"
-    finally:
-        os.close(descriptor)
+    stream = client_side().connect(paths)
+    return None if stream is None else BrokerClient(stream)
 
 
 def _gone(why: str) -> LocumError:

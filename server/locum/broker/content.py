@@ -100,7 +100,7 @@ class Content:
         parts = [
             grants, rendered, request.argv, request.cwd, self.folder, request.workspace, self.workspace, request.task,
             request.channel, request.ttl, request.uses, request.max_ttl, request.die_with_broker, request.passes,
-            self.program, covered, self.left_out,
+            request.production, self.program, covered, self.left_out,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -130,6 +130,10 @@ class Granting:
         about, decision = self._about(connection, judged), judged.decision
         try:
             self._pace.take(connection.peer.pid)
+            if judged.agent and not judged.request.die_with_broker:
+                raise NotAllowed(
+                    "denied.agent", "a task of an agent ends with the broker", "Leave out --survive-broker."
+                )
             if decision.kind == "deny":
                 raise NotAllowed("denied.policy", decision.why, "`locum policy explain` says more.")
             if decision.kind == "allow":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locum.broker.approval import Answer, Approvals
@@ -56,9 +55,5 @@ def refusal(answer: Answer) -> str:
 def who(connection: Connection) -> str:
     """Return who asks, as far as the kernel tells: pid, program, and the agent marker if there is one."""
     pid = connection.peer.pid
-    try:
-        program = Path(f"/proc/{pid}/exe").readlink().name
-    except OSError:
-        program = "a program"
     marker = agent_marker(pid)
-    return f"{program}, process {pid}" + (f", inside an AI agent ({marker})" if marker else "")
+    return f"{connection.peer.shown()}, process {pid}" + (f", inside an AI agent ({marker})" if marker else "")

@@ -150,7 +150,9 @@ class Policies:
     def is_production(self, request: LeaseRequest) -> bool:
         """Say whether a request names a production secret: those are asked for each time."""
         patterns = (*self.admin.production, *self.user.production)
-        return any(is_production(grant.reference, grant.source, patterns) for grant in request.grants)
+        return request.production or any(
+            is_production(grant.reference, grant.source, patterns) for grant in request.grants
+        )
 
     def without(self, *ids: str) -> Policies:
         """Return the policies without some standing yeses."""

@@ -8,28 +8,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
 import sys
+import threading
 import time
-from typing import Any, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
 
 from locum.broker import wire
-from locum.broker.client import connect, socket_address
-from locum.broker.connection import Connection
-from locum.broker.harden import harden
-from locum.broker.peer import agent_marker, identify
+from locum.broker.client import connect
+from locum.broker.clients import Clients
+from locum.broker.endpoint.server import server_side
+from locum.broker.harden import harden, is_socket
+from locum.broker.peer import agent_marker
 from locum.broker.question import Question
 from locum.broker.service import Service
 from locum.broker.start import EXIT_BUSY
 from locum.errors import LocumError, Unavailable
 from locum.paths import Paths, private_dir, user_paths
 
+if TYPE_CHECKING:
+    from locum.broker.endpoint.server import Lock
+
 IDLE_EXIT = 15 * 60
 """Seconds without a lease, a connection and a control channel, after which the broker ends."""
-MAX_CONNECTIONS = 256
 
 
 def main() -> None:
@@ -37,42 +41,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="locum broker")
     parser.add_argument("--ready-fd", type=int, help="written to and closed when the broker listens")
     parser.add_argument("--control-fd", type=int, help="one end of a socket pair: the control channel")
+    parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    harden()
+    sys.excepthook, threading.excepthook = _note_uncaught, _note_in_thread
+    control: int | None = arguments.control_fd
+    harden(keep=[number for number in (arguments.ready_fd, control) if number is not None])
+    if control is not None and (not is_socket(control) or agent_marker(os.getppid())):
+        sys.exit(EXIT_BUSY)  # an agent answers no questions
     paths = user_paths()
     for folder in (paths.data, paths.state, paths.runtime):
         private_dir(folder)
-    control: int | None = arguments.control_fd
-    if control is not None and agent_marker(os.getppid()):
-        sys.exit(EXIT_BUSY)  # an agent answers no questions
-    if not _take_place(paths, take_over=control is not None):
+    lock = _take_place(paths, take_over=control is not None)
+    if lock is None:
         sys.exit(EXIT_BUSY)
-    listener = _listen(paths)
     os.chdir("/")
+    broker = _Broker(paths, lock, arguments.idle_exit)
+    code = 1
     try:
-        asyncio.run(_Broker(paths).serve(listener, control, arguments.ready_fd))
+        asyncio.run(broker.serve(control, arguments.ready_fd))
+        code = 0
+    except Exception as error:  # noqa: BLE001 - noted; nobody is there to handle it
+        _note(error)
     finally:
-        paths.socket.unlink(missing_ok=True)
+        os._exit(code)  # a thread that hangs on a dead disk must not keep the place: all that matters is closed
 
 
-def _take_place(paths: Paths, *, take_over: bool) -> bool:
+def _take_place(paths: Paths, *, take_over: bool) -> Lock | None:
     """Lock the one place of this user's broker; with `take_over`, ask an idle holder without an editor to leave."""
-    lock = os.open(paths.runtime / "broker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    system = server_side()
     deadline = time.monotonic() + 3
     asked = False
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not take_over or time.monotonic() > deadline:
-                return False
-            if not asked:
-                asked = True
-                if not _ask_to_leave():
-                    return False
-            time.sleep(0.02)
-        else:
-            return True
+    while (lock := system.take_lock(paths.runtime / "broker.lock")) is None:
+        if not take_over or time.monotonic() > deadline:
+            return None
+        if not asked:
+            asked = True
+            if not _ask_to_leave():
+                return None
+        time.sleep(0.02)
+    return lock
 
 
 def _ask_to_leave() -> bool:
@@ -87,32 +94,47 @@ def _ask_to_leave() -> bool:
     return True
 
 
-def _listen(paths: Paths) -> socket.socket:
-    paths.socket.unlink(missing_ok=True)  # ours by the lock; left behind by a broker that was killed
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    os.umask(0o177)  # 0600 from the first moment on
-    with socket_address(paths) as address:
-        listener.bind(address)
-    os.umask(0o077)
-    listener.listen(64)
-    listener.setblocking(False)
-    return listener
+def _note(error: object) -> None:
+    """Log what went wrong: its kind and place. Not its text, which may hold a value, unless it is one of ours."""
+    what = type(error).__name__
+    if isinstance(error, LocumError):
+        what += f": {error.message}"
+    elif isinstance(error, OSError):
+        what += f": {error.strerror}"
+    place = error.__traceback__ if isinstance(error, BaseException) else None
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f", {place.tb_frame.f_code.co_name} line {place.tb_lineno}" if place is not None else ""
+    print(f"locum broker: {what}{where}", file=sys.stderr, flush=True)  # noqa: T201 - into its log
+
+
+def _note_uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    _note(error)
+
+
+def _note_in_thread(caught: threading.ExceptHookArgs) -> None:
+    _note(caught.exc_value)
 
 
 class _Broker:
-    """Connections, the control channel and the clock around a `Service`."""
+    """The place, the clients, the control channel and the clock around a `Service`."""
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self._connections: set[Connection] = set()
+    def __init__(self, paths: Paths, lock: Lock, idle_exit: float) -> None:
+        self._paths, self._lock, self._idle_exit = paths, lock, idle_exit
         self._busy_at = time.monotonic()
 
-    async def serve(self, listener: socket.socket, control: int | None, ready: int | None) -> None:
+    async def serve(self, control: int | None, ready: int | None) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: _note(context.get("exception")))
         self._service = Service(self._paths)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._service.stopping.set)
-        loop.add_reader(listener, self._accept, listener)
+        self._clients = Clients(self._service)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            with contextlib.suppress(
+                AttributeError, NotImplementedError
+            ):  # Windows: a broker is ended by `broker.stop`
+                loop.add_signal_handler(getattr(signal, name), self._service.stopping.set)
+        listener = server_side().listen(self._paths)
+        listener.start(self._clients.admit, self._clients.come)
         holder = _ControlHolder(socket.socket(fileno=control), self._service) if control is not None else None
         if ready is not None:
             with contextlib.suppress(OSError):
@@ -123,60 +145,21 @@ class _Broker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._service.stopping.wait(), 1)
                 self._service.tick()
+                self._clients.tick()
+                if not (listener.is_in_place() and self._lock.is_in_place()):
+                    self._service.stopping.set()  # nobody finds us any more, and somebody may sit in our place
         finally:
-            loop.remove_reader(listener)
             listener.close()
             self._service.close()
             await asyncio.sleep(0)
-            for connection in list(self._connections):
-                connection.close()
+            self._clients.close()
             if holder is not None:
                 holder.close()
 
     def _is_idle(self, holder: _ControlHolder | None) -> bool:
-        if self._connections or (holder is not None and holder.is_open):
+        if self._clients or (holder is not None and holder.is_open):
             self._busy_at = time.monotonic()
-        return time.monotonic() - self._busy_at > IDLE_EXIT
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            return
-        if len(self._connections) >= MAX_CONNECTIONS:
-            client.close()
-            return
-        try:
-            peer = identify(client)
-        except LocumError:
-            client.close()
-            return
-        self._connections.add(Connection(client, peer, self._frame, self._closed))
-
-    def _closed(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        self._service.left(connection)
-
-    def _frame(self, connection: Connection, message: wire.Message, payload: bytearray) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve_one(connection, message, payload))
-        connection.tasks.add(task)
-        task.add_done_callback(connection.tasks.discard)
-
-    async def _serve_one(self, connection: Connection, message: wire.Message, payload: bytearray) -> None:
-        number = message.get("id")
-        if not isinstance(number, int):
-            connection.close()
-            return
-        try:
-            result, values = await self._service.call(connection, message, payload)
-        except LocumError as error:
-            connection.refuse(number, error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, its text may hold a value: only its type is told
-            connection.refuse(number, LocumError("broker.internal", f"the broker failed ({type(error).__name__})"))
-        else:
-            connection.answer(number, result, values)
-            if isinstance(values, bytearray):
-                values[:] = bytes(len(values))
+        return time.monotonic() - self._busy_at > self._idle_exit
 
 
 class _ControlHolder:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import time
 from typing import TYPE_CHECKING, cast
 
 from locum import __version__
@@ -17,6 +19,7 @@ from locum.broker.audit_verify import verify
 from locum.broker.comparisons import BULK
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
+from locum.broker.harden import lock_memory, runs_as_root
 from locum.broker.judging import Judging
 from locum.broker.level import L0, level_of
 from locum.broker.peer import agent_marker
@@ -34,6 +37,8 @@ class Service:
 
     def __init__(self, paths: Paths) -> None:
         self.stopping = asyncio.Event()
+        self._started = time.monotonic()
+        self._memory_locked = lock_memory()
         self._core = Core(paths)
         self.approvals = self._core.approvals
         self._judging = Judging(self._core)
@@ -62,6 +67,17 @@ class Service:
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that opened this connection is gone")
         return await method(connection, cast("Params", params), payload)
+
+    def needed(self) -> set[object]:
+        """Return the connections that something hangs on."""
+        return {lease.holder for lease in self._core.leases}
+
+    def foreign(self, connection: Connection, pid: int) -> None:
+        """Write down that process `pid` used a connection that is not its own."""
+        with contextlib.suppress(LocumError):
+            self._core.record.write(
+                "broker.foreign", ok=False, pid=pid, reason=f"used the connection of process {connection.peer.pid}"
+            )
 
     def left(self, connection: Connection) -> None:
         """A connection closed: what hangs on it ends with it."""
@@ -92,8 +108,11 @@ class Service:
         }
         return {
             "locum": __version__, "protocol": wire.PROTOCOL, "pid": os.getpid(), "level": level_of(connection.peer.pid).name,
-            "root": os.geteuid() == 0, "vault": vault,
+            "root": runs_as_root(), "vault": vault,
             "control": self._core.approvals.has_control, "leases": len(self._core.leases), "binding": connection.peer.binding,
+            "sender": "every message" if sys.platform == "linux" else "connection",
+            "memory": "locked" if self._memory_locked else "may be swapped",
+            "uptime": round(time.monotonic() - self._started),
         }, b""  # fmt: skip
 
     async def _unlock(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature

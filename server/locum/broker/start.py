@@ -14,19 +14,27 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from locum.broker import wire
 from locum.errors import Unavailable
 from locum.paths import Paths, private_dir
 
+T = TypeVar("T")
+
 EXIT_BUSY = 4
 """The broker's exit code when another holder has the control channel, or leases are live under a running broker."""
 
 _KEPT = ("HOME", "USER", "LOGNAME", "LANG", "TZ", "LOCUM_HOME", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY",
-         "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE")  # fmt: skip
-_KEPT_PREFIXES = ("XDG_", "LC_")
+         "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_SESSION_ID",
+         "XDG_CURRENT_DESKTOP", "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE")  # fmt: skip
+"""Where our files and the keyring's bus are, and what its dialog needs. Not XDG_DATA_DIRS and XDG_CONFIG_DIRS: there
+libraries look for more than files of ours."""
+_KEPT_PREFIXES = ("LC_",)
+_LOOK_FOR = 0.5
+"""Seconds until we start another one when there is still none to connect to."""
 
 
 def broker_command(*arguments: str) -> list[str]:
@@ -40,18 +48,72 @@ def broker_environment() -> dict[str, str]:
     return kept | {"PATH": os.defpath + ":/usr/local/bin"}
 
 
-def start_broker(paths: Paths, *, timeout: float = 5.0) -> None:
-    """Start a broker in the background and wait until it listens. A broker that lost the race to another is no error."""
+def start_broker(paths: Paths, connect: Callable[[], T | None], *, timeout: float = 5.0) -> T | None:
+    """Start a broker in the background and return what `connect` then gives; None when it does not listen in time.
+
+    Of many clients at once one starts it and the others wait for that one.
+    """
+    end = time.monotonic() + timeout
+    with _turn(paths, end - timeout / 2):
+        client = connect()
+        if client is not None:
+            return client
+        while client is None and time.monotonic() < end:
+            if os.name == "posix":
+                _spawn_and_wait(paths, end)
+            else:
+                _spawn(paths)  # no descriptor is inherited there: we look until it is there
+            again = min(end, time.monotonic() + _LOOK_FOR)
+            while (client := connect()) is None and time.monotonic() < again:
+                time.sleep(0.02)  # it lost the race to one that an editor started, or to one that is just leaving
+        return client
+
+
+def _spawn_and_wait(paths: Paths, end: float) -> None:
+    """Start one and wait until it listens, or has ended."""
     ours, theirs = os.pipe()
     try:
         _spawn(paths, "--ready-fd", theirs)
         os.close(theirs)
         theirs = -1
-        select.select([ours], [], [], timeout)
+        wait_for(ours, max(0.0, end - time.monotonic()))
     finally:
         os.close(ours)
         if theirs >= 0:
             os.close(theirs)
+
+
+@contextlib.contextmanager
+def _turn(paths: Paths, until: float) -> Iterator[None]:
+    """Let one client at a time start the broker; whoever waited until then goes on all the same."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: brokers sort it out among themselves
+        yield
+        return
+    private_dir(paths.runtime)
+    lock = os.open(paths.runtime / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(lock)
+
+
+def wait_for(descriptor: int, timeout: float | None) -> bool:
+    """Wait until a descriptor has something to read, or its other end is closed; say whether that came in time."""
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], timeout)[0])
+    poll = select.poll()  # not `select`: an editor's descriptors may be above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else timeout * 1000))
 
 
 class ControlChannel:
@@ -74,7 +136,7 @@ class ControlChannel:
         end = None if timeout is None else time.monotonic() + timeout
         while not self._messages:
             left = None if end is None else max(0.0, end - time.monotonic())
-            if not select.select([self._socket], [], [], left)[0]:
+            if not wait_for(self._socket.fileno(), left):
                 return None
             data = self._socket.recv(65536)
             if not data:
@@ -91,10 +153,11 @@ class ControlChannel:
             if message is None or message.get("event") == "approve":
                 return message and message["question"]
 
-    def answer(self, question: str, allow: bool) -> None:
-        """Say what the person said."""
-        decision = "allow" if allow else "deny"
-        parts = wire.encode({"method": "approve.answer", "params": {"id": question, "decision": decision}})
+    def answer(self, question: str, allow: bool, stands_for: int = 0) -> None:
+        """Say what the person said; `stands_for` seconds: the yes holds for exactly this until then."""
+        decision = ("allow-content" if stands_for else "allow") if allow else "deny"
+        params = {"id": question, "decision": decision, "stands_for": stands_for if allow else 0}
+        parts = wire.encode({"method": "approve.answer", "params": params})
         self._socket.sendall(b"".join(parts))
 
     def close(self) -> None:
@@ -120,15 +183,19 @@ def start_with_control(paths: Paths, *, timeout: float = 10.0) -> ControlChannel
     return channel
 
 
-def _spawn(paths: Paths, flag: str, descriptor: int) -> None:
+def _spawn(paths: Paths, flag: str = "", descriptor: int = -1) -> None:
     private_dir(paths.state)
     private_dir(paths.runtime)
-    log = os.open(paths.broker_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    log = os.open(
+        paths.broker_log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0),
+        0o600,
+    )  # fmt: skip
     try:
         subprocess.Popen(
-            broker_command(flag, str(descriptor)),
+            broker_command(flag, str(descriptor)) if flag else broker_command(),
             env=broker_environment(), cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            pass_fds=[descriptor], start_new_session=True,
+            pass_fds=[descriptor] if flag else [], start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
     finally:
         os.close(log)

@@ -51,6 +51,16 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def held(self) -> int:
+        """Return how many bytes are kept: none between frames."""
+        return len(self._buffer)
+
+    def forget(self) -> None:
+        """Wipe what is kept."""
+        self._buffer[:] = bytes(len(self._buffer))
+        self._buffer.clear()
+
     def feed(self, data: bytes) -> Iterator[tuple[Message, bytearray]]:
         """Add received bytes; yield each frame they complete. Raises WireProblem."""
         self._buffer += data
@@ -129,6 +139,8 @@ class LeaseRequest:
     """Whether the task is stopped when the broker ends: nobody could revoke its lease any more."""
     program: str = ""
     """The absolute path of the program that will run, as the asker found it."""
+    production: bool = False
+    """Whether the workspace calls one of the secrets a production secret: it can only ask for more care."""
     passes: tuple[str, ...] = ()
     """Names and patterns of variables that the task gets of the asker's environment beyond the usual ones."""
 
@@ -155,9 +167,10 @@ class LeaseRequest:
                 argv, str(raw["cwd"]), grants, str(raw["workspace"]), str(raw["task"]), int(raw["ttl"]),
                 str(raw["reason"]), str(raw["channel"]), files, int(raw.get("uses", 1)), int(raw.get("max_ttl", 0)),
                 bool(raw.get("die_with_broker", True)), str(raw.get("program", "")),
+                bool(raw.get("production")),
                 tuple(str(name) for name in raw.get("passes", ())),
             )  # fmt: skip
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None
         if len(grants) > MAX_GRANTS:
             raise UsageProblem("lease.request", f"a lease names at most {MAX_GRANTS} secrets", "Split the task.")

@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from locum.broker.wire import Grant, LeaseRequest
-from locum.cli.rendering import Copies
 from locum.errors import UsageProblem
 from locum.refs.manifest import CHANNELS, DEFAULT_TTL, Manifest, Task, parse_duration
 from locum.refs.reference import Reference, ReferenceProblem, is_name, locum_reference, looks_like_reference, parse
 from locum.run.environment import check_pattern, passed
-from locum.run.spawn import NotStarted, find_program
 from locum.workspace.project import Project, find_project, load_manifest
+
+if TYPE_CHECKING:
+    from locum.broker.wire import Grant, LeaseRequest
+    from locum.cli.rendering import Copies
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -88,7 +89,7 @@ class Asked:
     """What the task gets beside its values."""
     wanted: dict[str, Reference]
     copies: Copies
-    grants: list[Grant] = field(default_factory=list[Grant])
+    grants: list[Grant] = field(default_factory=list["Grant"])
     missing: str = ""
     """Why the program cannot start, "" when it can."""
     exit_code: int = 0
@@ -118,13 +119,15 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
     environment |= {name.encode(): value.encode() for name, value in plain.items() if name not in os.environ}
     folder = os.fspath(project.root if not command else Path.cwd())
     everything = dict(os.environb) | environment
+    from locum.cli.rendering import Copies
+
     copies = Copies(options.render, options.mount, argv, everything, folder)
     environment |= {name: everything[name] for name in copies.variables(everything)}
     asked = Asked(tuple(argv), folder, environment, wanted, copies)
     channel = options.channel or task.channel or "env"
     hosts = _Hosts(options.hosts, manifest) if channel == "proxy" else None
     asked.grants = [
-        Grant(env, reference.text, source(reference, manifest), "", hosts.of(env, reference) if hosts else ())
+        _grant(env, reference, source(reference, manifest), hosts.of(env, reference) if hosts else ())
         for env, reference in wanted.items()
     ]
     asked.grants += copies.grants(lambda reference: source(reference, manifest))
@@ -132,6 +135,9 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
         raise UsageProblem("run.host", "--host says where the proxy may send a value", "Add --channel proxy.")
     if not asked.grants:
         return asked
+    from locum.broker.wire import LeaseRequest
+    from locum.run.spawn import NotStarted, find_program
+
     program, seen = "", _in_folder(folder, argv[0])
     try:
         program = _in_folder(folder, os.fsdecode(find_program(seen, environment.get(b"PATH"))))
@@ -143,8 +149,20 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
         asked.argv, folder, tuple(asked.grants), os.fspath(project.root), task.name, ttl, options.reason, channel,
         copies.described(), max_ttl=max_ttl if max_ttl > ttl else 0, die_with_broker=not options.survive_broker,
         program=program, passes=passes,
+        production=any(_is_production(reference, manifest) for reference in map(parse, {g.reference for g in asked.grants})),
     )  # fmt: skip
     return asked
+
+
+def _is_production(reference: Reference, manifest: Manifest) -> bool:
+    entry = manifest.secrets.get(reference.name) if reference.is_declared else None
+    return entry is not None and entry.production
+
+
+def _grant(env: str, reference: Reference, where: str, hosts: tuple[str, ...]) -> Grant:
+    from locum.broker.wire import Grant  # what uses no secret does without
+
+    return Grant(env, reference.text, where, "", hosts)
 
 
 def _in_folder(folder: str, name: str) -> str:

@@ -48,11 +48,24 @@ def status(format_: str) -> None:
         click.echo("No broker is running. It starts by itself with the first task.")
     else:
         vault = about["vault"]
-        click.echo(f"process   {about['pid']}")
+        click.echo(f"process   {about['pid']}, running for {_span(about['uptime'])}")
         click.echo(f"level     {about['level']} hygiene: no boundary between programs of the same user")
         click.echo(f"vault     {'unlocked' if vault['unlocked'] else 'locked' if vault['exists'] else 'none yet'}")
         click.echo(f"asks in   {'your editor' if about['control'] else 'the terminal of each task'}")
         click.echo(f"leases    {about['leases']}")
+        click.echo(f"askers    known by {about['binding']}, checked with every request; sender of {about['sender']}")
+        closed = "closed to no other program of root's" if about["root"] else "closed to other programs of yours"
+        click.echo(f"memory    {about['memory']}; {closed}")
+        if about["root"]:
+            click.echo("root      runs as root: other root processes can read it, whatever it does")
+
+
+def _span(seconds: int) -> str:
+    """Say how long, in the largest unit that fits."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 @broker.command()

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("locum.cli.explain:explain", "what a rule finds, and how to rotate such a secret"),
     "lsp": ("locum.cli.lsp:lsp", "the language server, for editors"),
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
+    "sandbox": ("locum.cli.sandbox:sandbox", "run an AI agent where it cannot reach your secrets"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from locum.broker.wire import Grant, RenderedFile
 from locum.errors import UsageProblem
 from locum.refs.reference import Reference, parse
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
+    from locum.broker.wire import Grant, RenderedFile
     from locum.run.file_names import FileNames
     from locum.run.mounted import MountedFiles
     from locum.run.rendered import MemoryFile, Template
@@ -77,6 +77,10 @@ class Copies:
 
     def grants(self, source: Callable[[Reference], str]) -> list[Grant]:
         """Return what is asked for in their name; `source` says where a reference leads."""
+        if not self._named and not self._mounted:
+            return []
+        from locum.broker.wire import Grant
+
         return [
             Grant("", reference.text, source(reference), copy.template.real)
             for copy in (*self._named, *self._mounted)
@@ -85,6 +89,8 @@ class Copies:
 
     def described(self) -> tuple[RenderedFile, ...]:
         """Return the files as an approval is bound to them."""
+        from locum.broker.wire import RenderedFile
+
         named = (RenderedFile(copy.template.real, copy.template.digest) for copy in self._named)
         mounted = (RenderedFile(copy.template.real, copy.template.digest, mounted=True) for copy in self._mounted)
         return *named, *mounted

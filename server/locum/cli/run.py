@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from locum.broker.client import BrokerClient, connect
-from locum.broker.harden import hide_memory
 from locum.cli.asking import Asked, Options, read, request_options
-from locum.cli.person import terminal, with_vault
 from locum.errors import LocumError, NotAllowed, Unavailable
-from locum.paths import user_paths
-from locum.run.delivery import Delivery, delivery
 from locum.run.environment import child_environment
-from locum.run.frozen import Scripts
 from locum.run.launch import StopWatch, launch
 from locum.secret import SecretBytes
+
+if TYPE_CHECKING:
+    from locum.broker.client import BrokerClient
+    from locum.run.delivery import Delivery
 
 _RENEW_BEFORE = 0.2
 """The part of a lease's time that is left when it is renewed."""
@@ -55,6 +54,10 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
     programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
     sees its references again.
     """
+    if os.environ.get("LOCUM_SANDBOX"):
+        from locum.cli.sandbox import run_outside
+
+        return run_outside(_as_typed())
     asked = read(Options(**options), command)
     with asked.copies as copies:
         if show_env:
@@ -63,6 +66,10 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
             return 0
         if not asked.grants:
             return launch(asked.argv, child_environment(asked.environment, {}), {})
+        from locum.broker.client import connect
+        from locum.paths import user_paths
+        from locum.run.delivery import delivery
+
         grants = [grant for grant in asked.grants if grant.env]
         with delivery(asked.request.channel, grants, user_paths()) as way:
             names = (*asked.wanted, *way.extra_names())
@@ -75,7 +82,17 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
                 return _run_leased(client, asked, way)
 
 
+def _as_typed() -> list[str]:
+    """Return what was typed after `locum run`."""
+    return sys.argv[sys.argv.index("run") + 1 :]
+
+
 def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
+    from locum.broker.harden import hide_memory
+    from locum.cli.person import terminal, with_vault
+    from locum.paths import user_paths
+    from locum.run.frozen import Scripts
+
     copies, request = asked.copies, asked.request
     with terminal() as tty:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))

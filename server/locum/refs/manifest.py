@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from locum.errors import UsageProblem
-from locum.refs.own_rule import OwnRule
 from locum.refs.reference import locum_reference
+
+if TYPE_CHECKING:
+    from locum.refs.own_rule import OwnRule
 
 FILE_NAME = "locum.toml"
 

@@ -16,11 +16,14 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from locum.run.masker import Masker
 from locum.run.spawn import Placement
-from locum.run.stream import Stream
+from locum.run.stream import Open, Stream
 from locum.run.terminal import InnerTerminal, OuterTerminal
+
+if TYPE_CHECKING:
+    from locum.run.masker import Masker
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -38,6 +41,8 @@ class Channels:
         self.inner: InnerTerminal | None = None
         self.screen: Stream | None = None
         """The stream that comes from the inner terminal."""
+        self.suspended = False
+        """Whether the person asked to stop the task; who acts on it sets it back."""
         self.always_takes_keys = keyboard and screen
         self.shares_group = keyboard and not screen
         self._theirs: list[int] = []
@@ -51,12 +56,12 @@ class Channels:
             terminal=self.inner.slave if self.inner and not self.shares_group else None,
         )
 
-    def connect(self, make_masker: Callable[[], Masker]) -> None:
-        """After the start: let go of the task's ends, and put a mask of its own before each stream."""
+    def connect(self, make_masker: Callable[[], Masker] | None) -> None:
+        """After the start: let go of the task's ends, and put a mask of its own before each stream; None: there is no secret."""
         self._let_go_of_their_ends()
         while self._sources:
             source, target = self._sources.pop()
-            stream = Stream(source, _sink(target), make_masker())
+            stream = Stream(source, _sink(target), make_masker() if make_masker is not None else Open())
             self.streams.append(stream)
             if self.inner and source == self.inner.master:
                 self.screen = stream
@@ -76,7 +81,10 @@ class Channels:
             self.inner.follow_size(self.outer)
 
     def pass_keys(self) -> bool:
-        """Read keys and type them for the task. Return whether the keyboard is still there."""
+        """Read keys and type them for the task. Return whether the keyboard is still there.
+
+        The key that stops a job is not typed but noted in `suspended`: the kernel stops no session that has no shell.
+        """
         assert self.outer is not None
         assert self.inner is not None
         try:
@@ -85,7 +93,9 @@ class Channels:
             return True
         except OSError:
             return False
-        self.inner.type(keys)
+        stop = self.inner.suspends_at(keys) if keys else -1
+        self.suspended = stop >= 0
+        self.inner.type(keys[:stop] + keys[stop + 1 :] if self.suspended else keys)
         return bool(keys)
 
     def close(self) -> None:

@@ -16,7 +16,6 @@ from types import FrameType
 
 from locum.run.channels import Channels
 from locum.run.children import Task, adopt_orphans
-from locum.run.masker import Masker
 from locum.run.spawn import NotStarted, find_program, spawn
 from locum.run.stream import MaskFailed
 from locum.secret import SecretBytes
@@ -25,6 +24,8 @@ PATIENCE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 QUIET = 0.1
 """After the program ended: so many seconds without output mean that what it wrote has been read."""
+_TO_TIDY = 0.05
+"""Seconds between telling a task that it will be stopped, and stopping it."""
 AFTERMATH = 2.0
 """Seconds that processes which outlive the program may go on writing."""
 
@@ -61,14 +62,15 @@ def launch(
     in_child: Callable[[], None] | None = None,
     stop: StopWatch | None = None,
     stdin: int | None = None,
+    tells_left: bool = True,
 ) -> int:
     """Run `argv` to its end and return its exit code: 128+n for a signal, 127 not found, 126 not executable.
 
     `masks` maps what is written in place of a value (its reference) to the value, `spelt` lists more forms in which
     values stand in files of the task; both are wiped once the task runs. `in_child` is called in the new process before
     the program. `stdin`: a descriptor that is the task's standard input instead of ours. When `stop` ends the task the
-    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too. Must be called in the
-    main thread: it handles signals until it returns.
+    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too, and that is said unless
+    not `tells_left`. Must be called in the main thread: it handles signals until it returns.
     """
     try:
         program = find_program(argv[0] if argv else "", environment.get(b"PATH"))
@@ -76,7 +78,8 @@ def launch(
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
             placement = channels.placement if stdin is None else channels.placement._replace(stdin=stdin)
             pid = spawn(program, argv, environment, placement, in_child)
-            run = _Run(channels, Task(pid, own_group=channels.placement.own_session), wakeup, stop)
+            task = Task(pid, own_group=channels.placement.own_session)
+            run = _Run(channels, task, wakeup, stop, tells_left=tells_left)
             return run.to_the_end(masks, spelt)
     except NotStarted as problem:
         _say(str(problem))
@@ -90,11 +93,14 @@ def launch(
 class _Run:
     """One task from its start to its end: the loop that waits for whatever happens next."""
 
-    def __init__(self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None) -> None:
+    def __init__(
+        self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None, *, tells_left: bool
+    ) -> None:  # fmt: skip
         self._channels = channels
         self._task = task
         self._wakeup = wakeup
         self._stop = stop
+        self._tells_left = tells_left
         self._reason: str | None = None
         """Why the task is being stopped."""
         self._kill_at: float | None = None
@@ -123,6 +129,11 @@ class _Run:
         return self._conclude(left)
 
     def _mask(self, masks: Mapping[str, SecretBytes], spelt: Sequence[tuple[str, SecretBytes]]) -> None:
+        if not masks and not spelt:
+            self._channels.connect(None)
+            return
+        from locum.run.masker import Masker
+
         first = Masker(masks, spelt)
         self._channels.connect(first.companion)
         for value in (*masks.values(), *(value for _, value in spelt)):
@@ -201,10 +212,33 @@ class _Run:
             return
         if self._passes_keys() and channels.outer.fd in ready:
             self._has_keyboard = channels.pass_keys()
+            if channels.suspended:
+                channels.suspended = False
+                self._suspend(channels.inner.foreground_group())
             if not self._has_keyboard:  # a raw terminal has no end of file: it was hung up
                 self._forward(signal.SIGHUP)
         elif channels.inner.has_keys() and channels.screen.source in ready:
             channels.inner.type(b"")
+
+    def _suspend(self, group: int | None) -> None:
+        """Stop the task and then ourselves, as a job of a shell stops; go on when the shell says so.
+
+        The task leads a session of its own, in which the kernel stops nothing by a key (an orphaned process group,
+        setpgid(2)): so it is told first, and then stopped for certain.
+        """
+        if group is None or self._channels.outer is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGTSTP)
+            time.sleep(_TO_TIDY)  # a program may want to leave its screen in order
+            os.killpg(group, signal.SIGSTOP)
+        self._move_output({stream.source: select.POLLIN for stream in self._channels.streams if stream.open})
+        self._channels.outer.give_back()
+        os.kill(os.getpid(), signal.SIGTSTP)
+        self._channels.follow_keys()
+        self._channels.follow_size()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGCONT)
 
     def _passes_keys(self) -> bool:
         channels = self._channels
@@ -282,7 +316,7 @@ class _Run:
         if self._reason is not None:
             _say(f"{self._reason}: task stopped")
             return 128 + (signal.SIGKILL if self._killed else signal.SIGTERM)
-        if left:
+        if left and self._tells_left:
             _say(f"ended {left} process{'es' if left > 1 else ''} that the task left behind")
         status = self._task.status
         assert status is not None

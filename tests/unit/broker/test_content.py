@@ -94,7 +94,7 @@ def test_the_program_itself_may_not_be_known(tmp_path: Path) -> None:
     "change",
     [
         {"argv": ("sh", "b")}, {"cwd": "/"}, {"workspace": "/"}, {"task": "t"}, {"ttl": 1}, {"uses": 2}, {"max_ttl": 9},
-        {"die_with_broker": False}, {"channel": "file"}, {"passes": ("X",)}, {"files": (RenderedFile("/a", "0"),)},
+        {"die_with_broker": False}, {"production": True}, {"channel": "file"}, {"passes": ("X",)}, {"files": (RenderedFile("/a", "0"),)},
         {"grants": (Grant("API_KEY", "locum://API_KEY", hosts=("a.example",)),)},
         {"grants": (Grant("OTHER", "locum://API_KEY"),)}, {"grants": (Grant("API_KEY", "locum://OTHER"),)},
     ],

@@ -104,3 +104,7 @@ def test_what_is_production(reference: str, source: str, production: bool) -> No
 def test_a_name_that_the_user_calls_production() -> None:
     assert is_production("locum://API_KEY", "local", ("API_*",))
     assert decide(Policies(user=Rules(production=("API_*",)), standing=[YES])) == "ask"
+
+
+def test_a_workspace_may_ask_for_more_care() -> None:
+    assert decide(Policies(standing=[YES]), replace(REQUEST, production=True)) == "ask"

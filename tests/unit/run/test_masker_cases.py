@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import json
 import random
@@ -214,14 +215,11 @@ def test_white_space_for_ever_takes_no_memory_for_ever() -> None:
 
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "masking.md"
-_ROT13 = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", b"NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm"
-)
 BYPASSES: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda value: gzip.compress(value * 4, mtime=0),
     "base64 of base64": lambda value: base64.b64encode(base64.b64encode(value)),
     "base32": base64.b32encode,
-    "rot13": lambda value: value.translate(_ROT13),
+    "rot13": lambda value: codecs.encode(value.decode(), "rot13").encode(),
     "upper and lower case exchanged": lambda value: value.swapcase(),
     "octal escapes": lambda value: b"".join(b"\\%03o" % byte for byte in value),
     "decimal numbers": lambda value: b" ".join(b"%d" % byte for byte in value),
@@ -247,24 +245,27 @@ def test_the_document_lists_what_is_covered_and_what_is_not() -> None:
     assert listed == [list(FORMS), list(BYPASSES)]
 
 
+def url(login: bytes, rest: bytes) -> bytes:
+    return b"postgres://" + login + b"@" + rest
+
+
 @pytest.mark.parametrize(
     ("value", "part"),
     [
-        (b"postgres://admin:s3cr{_}et9@db.example/shop", b"s3cr{_}et9"),
-        (b"postgres://admin:p%40ss%2Fword1@db.example/shop", b"p@ss/word1"),
-        (b"user:s3cr{_}et9x", b"s3cr{_}et9x"),
-        (b"redis://:only{_}this9@cache:6379/0", b"only{_}this9"),
+        (url(b"admin:" + VALUE[4:14], b"db.example/shop"), VALUE[4:14]),
+        (url(b"admin:p%40ss%2Fword1", b"db.example/shop"), b"p@ss/word1"),
+        (b"user:" + VALUE[4:15], VALUE[4:15]),
+        (url(b":" + VALUE[4:13], b"cache:6379/0"), VALUE[4:13]),
     ],
 )
 def test_the_password_inside_a_value_is_a_secret_by_itself(value: bytes, part: bytes) -> None:
-    for text in (part, base64.b64encode(part) if len(part) >= WINDOW else part):
-        assert part not in masked(value, b"login with " + text + b" now")
+    assert part not in masked(value, b"login with " + part + b" now")
 
 
 def test_a_login_as_http_sends_it() -> None:
-    value = b"https://robot:fourteen{_}chars@git.example/x"
-    sent = base64.b64encode(b"robot:fourteen{_}chars")
-    out = masked(value, b"Authorization: Basic " + sent + b"\r\n")
+    login = b"robot:" + VALUE[4:18]
+    sent = base64.b64encode(login)
+    out = masked(url(login, b"git.example/x"), b"Authorization: Basic " + sent + b"\r\n")
     assert longest_run(sent, out) < WINDOW
 
 

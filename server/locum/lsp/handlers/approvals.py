@@ -21,7 +21,10 @@ from locum.lsp.protocol import LocumServer
 
 METHOD = "locum/approve"
 ALLOW = "Allow once"
+ALLOW_CONTENT = "Allow exactly this for {hours} h"
 DENY = "Deny"
+STANDS_FOR = 12 * 3600
+"""Seconds that are offered, where the question lets a yes stand for so long."""
 LOOK_EVERY = 0.1
 """Seconds between two looks whether the person has answered."""
 RETRY = 30.0
@@ -52,7 +55,7 @@ def _hold(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
 def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> None:
     """Carry questions until the broker ends, one at a time; one that is cancelled meanwhile makes room for the next."""
     waiting: deque[dict[str, Any]] = deque()
-    asked: tuple[str, Future[bool], float] | None = None
+    asked: tuple[str, Future[int | None], float] | None = None
     try:
         while True:
             message = channel.next_message(LOOK_EVERY if asked else None)
@@ -64,7 +67,7 @@ def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> No
                     asked[1].cancel()
                     asked = None
             if asked is not None and (asked[1].done() or time.monotonic() > asked[2]):
-                channel.answer(asked[0], _said_yes(asked[1]))
+                _answer(channel, asked[0], asked[1])
                 asked = None
             if asked is None and waiting:
                 question = waiting.popleft()
@@ -76,23 +79,31 @@ def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> No
         channel.close()
 
 
-def _said_yes(asked: Future[bool]) -> bool:
+def _answer(channel: Any, question: str, asked: Future[int | None]) -> None:
     try:
-        return asked.result(0) is True
+        stands_for = asked.result(0)
     except Exception:  # noqa: BLE001 - whatever went wrong with the question, the answer is no
         asked.cancel()
-        return False
+        stands_for = None
+    channel.answer(question, stands_for is not None, stands_for or 0)
 
 
-async def _ask(ls: LocumServer, question: dict[str, Any]) -> bool:
-    """Put one question to the person. True only for a clear yes."""
+async def _ask(ls: LocumServer, question: dict[str, Any]) -> int | None:
+    """Put one question to the person. None but for a clear yes: then for how many seconds it stands, 0 for this once."""
+    may = min(int(question.get("may_stand_for", 0)), STANDS_FOR)
     if ls.session.client.answers_approvals:
         answer: Any = await ls.protocol.send_request_async(METHOD, question)
-        return dig(answer, "decision") == "allow"
+        decision, seconds = dig(answer, "decision"), dig(answer, "stands_for")
+        if decision == "allow-content" and may:
+            return min(seconds, int(question["may_stand_for"])) if type(seconds) is int and seconds > 0 else may
+        return 0 if decision == "allow" else None
     if not ls.session.client.answers_messages:
-        return False
+        return None
     text = "\n".join([f"Locum: {question['title']}", *question["lines"]])
-    actions = [types.MessageActionItem(DENY), types.MessageActionItem(ALLOW)]
+    always = ALLOW_CONTENT.format(hours=may // 3600 or 1)
+    actions = [types.MessageActionItem(title) for title in (DENY, ALLOW, *([always] if may else ()))]
     params = types.ShowMessageRequestParams(types.MessageType.Warning, text, actions)
     chosen = await ls.window_show_message_request_async(params)
-    return chosen is not None and chosen.title == ALLOW
+    if chosen is not None and may and chosen.title == always:
+        return may
+    return 0 if chosen is not None and chosen.title == ALLOW else None
