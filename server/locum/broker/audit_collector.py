@@ -42,6 +42,8 @@ TIMEOUT = 10.0
 """Seconds for each step of a request."""
 BACKOFF = (1.0, 60.0)
 """Seconds until the next try: the first time, and at most; it doubles each time."""
+_REQUIRED_BACKOFF = 4.0
+"""At most, where people wait for it."""
 _MAX_ANSWER = 64 * 1024
 
 
@@ -95,13 +97,14 @@ class Collector:
     def has(self, sequence: int, timeout: float) -> bool:
         """Wait until the collector has a record; say whether it has."""
         with self._changed:
-            self._changed.wait_for(lambda: self._sent.sequence >= sequence or self._ending, timeout)
+            self._changed.wait_for(
+                lambda: self._sent.sequence >= sequence or self._ending or bool(self._trouble), timeout
+            )
             return self._sent.sequence >= sequence
 
     def close(self, wait: float = 0.0) -> None:
         """End it, after it had so many seconds to send what is left. The rest is sent when the log is opened again."""
         if wait and not self._trouble:
-            self._log.commit()
             self.wake()
             self.has(self._log.end.sequence, wait)
         with self._changed:
@@ -111,39 +114,53 @@ class Collector:
     # -- the thread -------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        follower = Follower(self._log.path, skip=lambda file: sequence_of(parse(last_line(file)) or {}) <= self._sent.sequence)
-        pause = BACKOFF[0]
         try:
-            while not self._ending:
-                batch = self._next(follower)
-                while batch and not self._ending:
-                    try:
-                        self._send(batch)
-                        pause = BACKOFF[0]
-                        self._note(batch[-1])
-                        break
-                    except _Failed as failed:
-                        if failed.why == _TOO_MUCH and len(batch) > 1:
-                            self._send_parts(batch)
-                            break
-                        self._tell(failed.why)
-                        self._sleep(max(pause, failed.after))
-                        pause = min(BACKOFF[1], pause * 2)
-                if not batch:
-                    self._sleep(30.0)
-        except (OSError, _Failed) as error:
-            self._tell(error.why if isinstance(error, _Failed) else f"the log cannot be read ({error.strerror})")
+            self._send_all()
+        except OSError as error:
+            self._tell(f"the log cannot be read ({error.strerror})")
         finally:
-            follower.close()
             for secret in (self._key, *self._secrets.values()):
                 secret.wipe()
 
-    def _sleep(self, seconds: float) -> None:
+    def _send_all(self) -> None:
+        """Send what comes until the end. Raises OSError when the log cannot be read."""
+        sent = self._sent.sequence
+        follower = Follower(self._log.path, skip=lambda file: sequence_of(parse(last_line(file)) or {}) <= sent)
+        pending: list[dict[str, Any]] = []
+        pause, most = BACKOFF[0], MOST_RECORDS
+        try:
+            while not self._ending:
+                pending = pending or self._next(follower)
+                if not pending:
+                    self._rest()
+                    continue
+                batch = pending[:most]
+                try:
+                    self._send(batch)
+                except _Failed as failed:
+                    if failed.why == _TOO_MUCH and len(batch) > 1:
+                        most = max(1, len(batch) // 2)
+                        continue
+                    self._tell(failed.why)
+                    self._wait(max(pause, failed.after))
+                    pause = min(_REQUIRED_BACKOFF if self.settings.required else BACKOFF[1], pause * 2)
+                else:
+                    self._note(batch[-1])
+                    pause, most, pending = BACKOFF[0], MOST_RECORDS, pending[len(batch) :]
+        finally:
+            follower.close()
+
+    def _rest(self) -> None:
+        """Sleep until there is a new record, and a little longer: others may come along."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ending or self._woken, seconds)
+            self._changed.wait_for(lambda: self._ending or self._woken)
             self._woken = False
-        if not self._ending:
+        if not self.settings.required:
             time.sleep(GATHER)
+
+    def _wait(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending, seconds)
 
     def _next(self, follower: Follower) -> list[dict[str, Any]]:
         """Return the records that come next and are on disk. Raises OSError."""
@@ -162,11 +179,6 @@ class Collector:
                 batch.append(record)
                 size += len(line)
         return batch
-
-    def _send_parts(self, batch: list[dict[str, Any]]) -> None:
-        for record in batch:
-            self._send([record])
-            self._note(record)
 
     def _note(self, record: dict[str, Any]) -> None:
         """Remember that the collector has everything up to this record."""

@@ -106,7 +106,9 @@ def _settings(table: dict[str, Any]) -> Settings:
     if not isinstance(headers, dict) or not isinstance(required, bool) or not isinstance(ca_file, str):
         raise _wrong("headers is a table, required is true or false, ca_file is a path")
     given = cast("dict[str, Any]", headers)
-    return Settings(_endpoint(table.get("endpoint")), tuple(_header(*item) for item in given.items()), required, ca_file)
+    return Settings(
+        _endpoint(table.get("endpoint")), tuple(_header(*item) for item in given.items()), required, ca_file
+    )
 
 
 def _endpoint(value: Any) -> str:
@@ -117,7 +119,14 @@ def _endpoint(value: Any) -> str:
         port = url.port
     except ValueError:
         raise _wrong("endpoint is no address") from None
-    if url.scheme not in {"https", "http"} or not url.hostname or url.query or url.fragment or url.username or port == 0:
+    if (
+        url.scheme not in {"https", "http"}
+        or not url.hostname
+        or url.query
+        or url.fragment
+        or url.username
+        or port == 0
+    ):
         raise _wrong("endpoint is an address such as https://collector.example:4318, without user, ? and #")
     if url.scheme == "http" and not _is_loopback(url.hostname):
         raise _wrong("http is for this very machine only: use https")

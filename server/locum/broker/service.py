@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from locum import __version__
 from locum.broker import wire
-from locum.broker.audit_verify import verify
+from locum.broker.auditing import Auditing
 from locum.broker.comparisons import BULK
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from locum.broker.connection import Connection
     from locum.paths import Paths
 
+_RELEASES = {"lease.request", "lease.redeem"}
+"""What they answer leaves only when everybody who must have the record of it has it."""
+
 
 class Service:
     """One broker's methods, and what happens to it from outside: a client that leaves, a second that passes, its end."""
@@ -44,12 +47,13 @@ class Service:
         self._judging = Judging(self._core)
         self.granting = Granting(self._core, self._judging)
         self._stored = Stored(self._core)
+        self._auditing = Auditing(self._core)
         self._methods: dict[str, Method] = {
             "status": self._status,
             "vault.unlock": self._unlock,
             "vault.lock": self._lock,
-            "audit.verify": self._verify_audit,
             "broker.stop": self._stop,
+            **self._auditing.methods(),
             **self._stored.methods(),
             **self.granting.methods(),
             **Policing(self._core, self._judging, self.granting).methods(),
@@ -66,7 +70,17 @@ class Service:
             )
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that opened this connection is gone")
-        return await method(connection, cast("Params", params), payload)
+        if message.get("method") not in _RELEASES:
+            return await method(connection, cast("Params", params), payload)
+        self._core.record.check()
+        result, values = await method(connection, cast("Params", params), payload)
+        try:
+            await self._core.record.confirmed()
+        except LocumError:
+            if isinstance(values, bytearray):
+                values[:] = bytes(len(values))
+            raise
+        return result, values
 
     def needed(self) -> set[object]:
         """Return the connections that something hangs on."""
@@ -112,6 +126,7 @@ class Service:
             "control": self._core.approvals.has_control, "leases": len(self._core.leases), "binding": connection.peer.binding,
             "sender": "every message" if sys.platform == "linux" else "connection",
             "memory": "locked" if self._memory_locked else "may be swapped",
+            "audit": self._auditing.status(),
             "uptime": round(time.monotonic() - self._started),
         }, b""  # fmt: skip
 
@@ -131,17 +146,6 @@ class Service:
         self._judging.memory.forget()
         await self._core.in_worker(self._core.vault.lock)
         return {}, b""
-
-    async def _verify_audit(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        await self._core.open_vault(connection)
-        verdict = await self._core.in_worker(
-            lambda: verify(self._core.paths.audit, lambda salt: self._core.vault.derive("audit", salt))
-        )
-        return {
-            "ok": verdict.ok, "records": verdict.records, "first_bad": verdict.first_bad, "reason": verdict.reason,
-            "file": verdict.file, "files": verdict.files, "notes": list(verdict.notes),
-            "anchors": [{"name": name, "says": says} for name, says in verdict.anchors],
-        }, b""  # fmt: skip
 
     async def _stop(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         marker = agent_marker(connection.peer.pid)

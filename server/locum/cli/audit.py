@@ -19,7 +19,7 @@ from locum.broker.audit_formats import CSV_COLUMNS, csv_row, otel_request, to_oc
 from locum.broker.audit_record import canonical
 from locum.broker.client import connect
 from locum.cli.audit_show import Wanted, chosen, every_line, follow, heading, line, moment_of, newest, terminal_width
-from locum.cli.person import with_vault
+from locum.cli.person import terminal, with_vault
 from locum.errors import EXIT_FINDINGS, UsageProblem
 from locum.paths import user_paths
 
@@ -118,6 +118,32 @@ def _verdict(verdict: dict[str, Any], compared: dict[str, Any] | None) -> Iterab
         yield f"  {anchor['name']:<9}  {anchor['says']}"
     for note in verdict["notes"]:
         yield f"  note       {note}"
+
+
+@audit.command()
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--apply", "applies", is_flag=True, help="Put what stands in audit.toml in force. Takes a person.")
+def collector(format_: str, applies: bool) -> None:
+    """Say where copies of the record go: an OpenTelemetry collector, named in audit.toml beside your policy."""
+    with connect() as client:
+        if applies:
+            with terminal() as tty:
+                with_vault(client, lambda: client.apply_audit_settings(tty=tty))
+        about = with_vault(client, client.audit_collector)
+    if format_ == "json":
+        click.echo(json.dumps({"version": 1, **about}))
+        return
+    state = about["collector"]
+    for text in about["lines"] or ["No copy of the record is sent anywhere."]:
+        click.echo(text)
+    if state is not None:
+        click.echo(f"{'taken':<9} {state['sent']} records, {state['waiting']} wait, {state['refused']} were refused")
+    if state is not None and state["trouble"]:
+        click.echo(f"{'trouble':<9} {state['trouble']}; it is tried again")
+    if about["problem"]:
+        click.echo(f"{about['problem']}: ignored")
+    elif about["edited"]:
+        click.echo(f"{user_paths().config / 'audit.toml'} says otherwise: locum audit collector --apply")
 
 
 @audit.command()
