@@ -47,8 +47,10 @@ def scrub(text: str) -> str:
 
 
 def scrub_argv(argv: Iterable[str]) -> str:
-    """Return a command line as a shell would need it typed, scrubbed as a whole: an option says what the next word is."""
-    return scrub(" ".join(shlex.quote(part) for part in argv))
+    """Return a command line as a shell would need it typed, scrubbed word by word, as quotes hide what stands in them, and
+    as a whole: an option says what the next word is.
+    """
+    return scrub(" ".join(shlex.quote(scrub(part)) for part in argv))
 
 
 def _scrub(text: str) -> str:
