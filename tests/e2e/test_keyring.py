@@ -298,3 +298,23 @@ except LocumError as error:
     assert lines[0] == "the keyring does not answer"
     assert lines[1].startswith("locked.keyring the vault is locked: the keyring does not answer")
     assert "--passphrase" in lines[1]
+
+
+def test_the_keyring_knows_of_a_record_that_was_deleted_with_its_anchor(desktop: Desktop) -> None:
+    """A session as it comes: the first broker leaves its anchor, the log is deleted, the next one is told."""
+    state = desktop.home.path / "state"
+    vault = f"$(tr -d ' ' < {desktop.home.path}/data/vault.locum | grep -o '\"vault\":\"[0-9a-f]*' | head -1 | cut -d'\"' -f4)"
+    wait = (
+        "for try in $(seq 100); do "
+        f"secret-tool lookup service locum username state:{vault} | grep -q ' ' && break; sleep 0.1; done"
+    )
+    done = desktop.session(
+        "LOCUM vault init --keyring && printf x1234567 | LOCUM secret set FIRST --stdin && LOCUM broker stop\n"
+        f"{wait}; LOCUM audit verify; LOCUM broker stop; sleep 1\n"
+        f"rm {state}/audit*; LOCUM secret list >/dev/null\n"
+        "for try in $(seq 100); do LOCUM audit verify >out 2>&1 || break; sleep 0.1; done; cat out"
+    )
+    assert "The record is whole" in done.stdout, done.stdout + done.stderr
+    assert "vouches for" in done.stdout.split("keyring")[1].splitlines()[0]
+    assert "records are missing" in done.stdout
+    assert "says the keyring" in done.stdout

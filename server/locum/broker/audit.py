@@ -1,13 +1,14 @@
 """The record: JSON lines, chained by hash, signed by a key that moves on with every line. Holds names, never values.
 
-Format: docs/audit-format.md; the fields of a line: `audit_record`.
+Format: docs/audit-format.md; the fields of a line: `audit_record`; its files: `audit_files`; the check: `audit_verify`.
 
     hash = SHA256(previous hash ‖ canonical body)      a changed, removed or moved line breaks the chain
     mac  = HMAC-SHA256(K_n, hash); K_n+1 = SHA256("ratchet" ‖ K_n), K_n wiped
                                                        a chain that somebody recomputed breaks here
     audit.anchor                                       how far the chain had come: a cut end shows
 
-A segment is what one broker writes; its key is derived from the vault's key and a salt in the segment's first line.
+A segment is what one broker writes; its key is derived from the vault's key and a salt in the segment's first line. The
+chain and the key run on from one file to the next.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from locum.broker.audit_anchor import Anchor, read_anchor, write_anchor
+from locum.broker.audit_anchor import GONE, Anchor, anchor_path, read_anchor, write_anchor
+from locum.broker.audit_asker import boot_id
+from locum.broker.audit_files import MAX_AGE, MAX_SIZE, AuditFailed, full_files, lines_of, log_files, next_full
 from locum.broker.audit_record import (
     ANCHOR_SALT,
     FIRST,
@@ -28,58 +33,67 @@ from locum.broker.audit_record import (
     Derive,
     canonical,
     chain,
-    is_signed,
+    finish,
     make_body,
     next_key,
     parse,
     parse_exactly,
-    part,
     sequence_of,
     sign,
 )
-from locum.errors import Unavailable
-from locum.secret import SecretBytes
-from locum.vaults.local.disk import is_open_to_others, is_ours, open_private, sync, sync_folder, write_all
+from locum.broker.leases import boot_clock
+from locum.vaults.local.disk import (
+    is_open_to_others,
+    is_ours,
+    open_private,
+    sync,
+    sync_folder,
+    try_lock,
+    write_all,
+)
 
-ANCHOR_EVERY = 64
-"""Lines between two anchors; every durable line is anchored as well."""
-_SALT_SIZE = 16
-_RECOVERED = "log.recovered"
-
-
-class AuditFailed(Unavailable):
-    """The record cannot be written: whatever was to be recorded must not happen. Code `unavailable.audit`."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("unavailable.audit", f"the audit log cannot be written ({why})", "Free space, then try again.")
+RECOVERED = "log.recovered"
+SALT_SIZE = 16
+_MOST_READ = 3 * MAX_SIZE
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether the record is whole. `first_bad` counts records from 1."""
+class _End:
+    """Where a log ends: number and hash of its last record."""
 
-    ok: bool
-    records: int
-    first_bad: int | None = None
-    reason: str = ""
+    sequence: int = 0
+    digest: str = FIRST
 
 
 class AuditLog:
-    """One segment of the record, open for writing. One process at a time: the broker's own lock sees to that."""
+    """One segment of the record, open for writing. One at a time: a second one is refused, in any process.
 
-    def __init__(self, path: Path, derive: Derive) -> None:
-        """Open the log, mend a line that a crash tore, and begin a segment.
+    Its methods may be called from several threads.
+    """
+
+    def __init__(self, path: Path, derive: Derive, *, max_size: int = MAX_SIZE, max_age: float = MAX_AGE) -> None:
+        """Open the log, mend an end that a crash tore, and begin a segment. A file is full at `max_size` bytes, or
+        `max_age` seconds after its first record.
 
         Records that the anchor vouches for and that are gone are told by the segment's first line: a new segment must
         not heal a cut. Raises AuditFailed, and what `derive` raises.
         """
-        self._path = path
-        self._broken = False
-        self._since_anchor = 0
+        self.path = path
+        self._guard = threading.RLock()
+        self._broken = ""
+        self._is_closed = False
+        self._sequence: int = 0
+        self._previous: str = FIRST
+        self._anchored = Anchor(0, FIRST)
+        self._boot_id = boot_id()
+        self._full_at, self._max_size, self._max_age = max_size, max_size, max_age
         self._anchor_key = derive(ANCHOR_SALT)  # now: at the end of the segment the vault may be locked
-        salt = secrets.token_bytes(_SALT_SIZE)
+        salt = secrets.token_bytes(SALT_SIZE)
         self._key = derive(salt)
+        self.began_with = Anchor(0, FIRST)
+        """How far the log had come before this segment."""
         try:
+            self._lock = _take_lock(path)
             self._descriptor = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise AuditFailed(error.strerror or "error") from None
@@ -87,7 +101,34 @@ class AuditLog:
             self._begin(salt.hex())
         except BaseException:
             os.close(self._descriptor)
+            self._lock.close()
             raise
+
+    @property
+    def end(self) -> Anchor:
+        """How far the log has come."""
+        return Anchor(self._sequence, self._previous)
+
+    @property
+    def anchored(self) -> Anchor:
+        """How much of this segment is on disk and vouched for; record 0 when nothing is yet."""
+        return self._anchored
+
+    def lacks(self, anchor: Anchor) -> str:
+        """Return what an anchor from elsewhere knows and this log, as it was opened, has not; "" when it fits."""
+        if anchor.sequence > self.began_with.sequence:
+            return f"records are missing: there were {anchor.sequence}, {self.began_with.sequence} are left"
+        if anchor.sequence in {0, self.began_with.sequence}:
+            digest = FIRST if not anchor.sequence else self.began_with.digest
+        else:
+            records = (record for record in read_records(self.path) if sequence_of(record) == anchor.sequence)
+            digest = next((str(record.get("hash")) for record in records), "")
+        return "" if digest == anchor.digest else f"record {anchor.sequence} is another one than was written"
+
+    @property
+    def is_broken(self) -> bool:
+        """Say whether nothing more can be written to this segment; a new one mends what is there."""
+        return bool(self._broken)
 
     def _begin(self, segment: str) -> None:
         try:
@@ -96,44 +137,83 @@ class AuditLog:
                 raise AuditFailed("it is not a file of yours")
             if is_open_to_others(info):
                 os.fchmod(self._descriptor, 0o600)
-            torn = self._cut_torn_line()
-            records = self._tail()
-            last = records[-1] if records else None
-            self._sequence: int = 0 if last is None else sequence_of(last)
-            self._previous: str = FIRST if last is None else str(last.get("hash", FIRST))
-            missing = self._missing()
+            torn, missing = self._mend()
+            self._born = self._birth()
         except OSError as error:
             raise AuditFailed(error.strerror or "error") from None
+        self.began_with = self.end
         if missing:
-            self.append(_RECOVERED, ok=False, durable=True, segment=segment, bytes=torn, reason=missing)
+            self.append(RECOVERED, ok=False, durable=True, segment=segment, bytes=torn, reason=missing)
         elif torn:
-            self.append(_RECOVERED, ok=True, durable=True, segment=segment, bytes=torn)
+            self.append(RECOVERED, ok=True, durable=True, segment=segment, bytes=torn)
         else:
             self.append("log.segment", ok=True, durable=False, segment=segment)
 
     def append(self, operation: str, *, ok: bool, durable: bool, **fields: Any) -> None:
-        """Write one record; with `durable` it is on disk and anchored before this returns.
+        """Write one record; with `durable` it is on disk and anchored before this returns, else by the next `commit`.
 
         Raises AuditFailed: the record is then not in the log, and the next one follows the one before it.
         """
-        if self._broken:
-            raise AuditFailed("an earlier record could not be finished")
-        body = make_body(operation, ok, self._sequence + 1, self._previous, fields)
-        digest = chain(self._previous, body)
-        line = canonical(body | {"hash": digest, "mac": sign(self._key, digest)}) + b"\n"
-        if len(line) > MAX_LINE:
-            raise AuditFailed("the record is too long")
-        anchored = durable or self._since_anchor + 1 >= ANCHOR_EVERY
+        with self._guard:
+            if self._broken:
+                raise AuditFailed(self._broken)
+            fields |= {"boot_id": self._boot_id, "uptime_ms": round(boot_clock() * 1000)}
+            body = canonical(make_body(operation, ok, self._sequence + 1, self._previous, fields))
+            digest = chain(self._previous, body)
+            line = finish(body, digest, sign(self._key, digest))
+            if len(line) > MAX_LINE:
+                raise AuditFailed("the record is too long")
+            try:
+                size = self._make_room(len(line))
+                self._write(line, Anchor(self._sequence + 1, digest) if durable else None, size)
+            except OSError as error:
+                raise AuditFailed(error.strerror or "error") from None
+            following = next_key(self._key)
+            self._key.wipe()
+            self._key, self._previous = following, digest
+            self._sequence += 1
+
+    def commit(self) -> None:
+        """Put everything written so far on disk and anchor it. Others may write meanwhile.
+
+        Raises AuditFailed; when the disk refused, nothing more can be written: what it has lost cannot be told.
+        """
+        with self._guard:
+            if self._is_closed or self._broken or self._anchored.sequence == self._sequence:
+                return
+            end, descriptor = self.end, os.dup(self._descriptor)
         try:
-            size = os.fstat(self._descriptor).st_size
-            self._write(line, Anchor(self._sequence + 1, digest) if anchored else None, size)
+            sync(descriptor)
         except OSError as error:
+            with self._guard:
+                self._broken = f"earlier records may be lost: {error.strerror}"
             raise AuditFailed(error.strerror or "error") from None
-        following = next_key(self._key)
-        self._key.wipe()
-        self._key, self._previous = following, digest
-        self._sequence += 1
-        self._since_anchor = 0 if anchored else self._since_anchor + 1
+        finally:
+            os.close(descriptor)
+        with self._guard:
+            if self._is_closed or self._anchored.sequence >= end.sequence:
+                return
+            try:
+                self._anchor(end)
+            except OSError as error:
+                raise AuditFailed(error.strerror or "error") from None
+
+    def close(self) -> None:
+        """Anchor the end and forget the keys. Never raises; without a last anchor the newest records are unprotected."""
+        with self._guard:
+            if self._is_closed:
+                return
+            self._is_closed, self._broken = True, self._broken or "it is closed"
+            with contextlib.suppress(OSError):
+                sync(self._descriptor)
+                if self._broken == "it is closed":
+                    self._anchor(self.end)
+            os.close(self._descriptor)
+            self._lock.close()
+            self._key.wipe()
+            self._anchor_key.wipe()
+
+    # -- writing ----------------------------------------------------------------------------------------------
 
     def _write(self, line: bytes, anchor: Anchor | None, size: int) -> None:
         """Write a line and its anchor, or neither. Raises OSError."""
@@ -141,72 +221,118 @@ class AuditLog:
             write_all(self._descriptor, line)
             if anchor is not None:
                 sync(self._descriptor)  # before the anchor: it must never vouch for what a power cut can take
-                write_anchor(self._path, self._anchor_key, anchor)
+                self._anchor(anchor)
         except OSError:
             try:
                 os.ftruncate(self._descriptor, size)
             except OSError:
-                self._broken = True  # half a line may stand there: what came after it would be lost
+                # half a line may stand there: what came after it would be lost
+                self._broken = "an earlier record could not be finished"
             raise
 
-    def close(self) -> None:
-        """Anchor the end and forget the keys. Never raises; without a last anchor the newest records are unprotected."""
-        with contextlib.suppress(OSError):
-            sync(self._descriptor)
-            if not self._broken:
-                write_anchor(self._path, self._anchor_key, Anchor(self._sequence, self._previous))
-        os.close(self._descriptor)
-        self._key.wipe()
-        self._anchor_key.wipe()
+    def _anchor(self, anchor: Anchor) -> None:
+        write_anchor(anchor_path(self.path), self._anchor_key, anchor)
+        self._anchored = anchor
 
-    def _missing(self) -> str:
-        """Return what the anchor knows of and the log has not; anchor a log that is new. Raises OSError, AuditFailed."""
-        anchor = read_anchor(self._path, self._anchor_key)
-        if isinstance(anchor, str):
-            if os.fstat(self._descriptor).st_size or anchor != "the anchor is gone":
-                return anchor
-            write_anchor(self._path, self._anchor_key, Anchor(0, FIRST))
-            sync_folder(self._path.parent)
-            return ""
-        if anchor.sequence > self._sequence:
-            return f"records are missing: there were {anchor.sequence}, {self._sequence} are left"
-        if anchor.sequence and self._digest_of(anchor.sequence) != anchor.digest:
-            return f"record {anchor.sequence} is another one than was written"
-        return ""
-
-    def _digest_of(self, sequence: int) -> str:
-        for record in reversed(self._tail()):
-            if record is not None and sequence_of(record) == sequence:
-                return str(record.get("hash"))
-        for record in read_records(self._path):
-            if sequence_of(record) == sequence:
-                return str(record.get("hash"))
-        return ""
-
-    def _cut_torn_line(self) -> int:
-        """Remove an unfinished last line; return how many bytes it had."""
+    def _make_room(self, more: int) -> int:
+        """Begin a new file when this one is full or old; return how long the current one is. Raises OSError."""
         size = os.fstat(self._descriptor).st_size
-        tail = self._last_bytes()
-        torn = len(tail) - (tail.rfind(b"\n") + 1)
+        if size and (size + more > self._full_at or time.time() - self._born > self._max_age):
+            try:
+                self._begin_file()
+            except OSError:
+                self._full_at = max(size, self._full_at) + self._max_size // 10  # go on in the old one; try again later
+                self._born = time.time()
+        return os.fstat(self._descriptor).st_size
+
+    def _begin_file(self) -> None:
+        """Give the full file its number and go on in an empty one. Raises OSError, then in the one as before.
+
+        Killed at any step, the files are there in their order: until the last step there may just be no current one.
+        """
+        sync(self._descriptor)
+        self._anchor(self.end)
+        fresh = self.path.with_suffix(".next")
+        fresh.unlink(missing_ok=True)
+        descriptor = open_private(fresh, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+        try:
+            full = next_full(self.path)
+            os.rename(self.path, full)  # noqa: PTH104 - the name is new: nothing is replaced
+            try:
+                fresh.rename(self.path)
+            except OSError:
+                full.rename(self.path)
+                raise
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._born, self._full_at = descriptor, time.time(), self._max_size
+        with contextlib.suppress(OSError):
+            sync_folder(self.path.parent)  # a power cut may bring the old names back; the records are the same
+
+    # -- opening ----------------------------------------------------------------------------------------------
+
+    def _mend(self) -> tuple[int, str]:
+        """Find the end of the log; cut what a crash left behind it. Return how many bytes that was, and what is missing.
+
+        Only what no anchor vouches for is cut, and nothing that is a record: an end that somebody damaged stays as it
+        is, for `verify` to name. Raises OSError, AuditFailed.
+        """
+        content = self._content()
+        anchor = read_anchor(anchor_path(self.path), self._anchor_key)
+        older = full_files(self.path)
+        before = _last_end(older[-1]) if older else _End()
+        found = _find(content, before, anchor) if isinstance(anchor, Anchor) else None
+        if found is not None:
+            end, at = _follow(content, *found)
+            if _has_record(content[at:]):  # torn ends have nothing behind them: this is something else
+                torn, end = self._cut(content, content.rfind(b"\n") + 1), _last_of(content) or _End()
+            else:
+                torn = self._cut(content, at)
+            self._sequence, self._previous = end.sequence, end.digest
+            return torn, ""
+        torn = self._cut(content, content.rfind(b"\n") + 1)
+        end = (_last_of(content) or _End()) if content[: len(content) - torn] else before
+        self._sequence, self._previous = end.sequence, end.digest
+        if isinstance(anchor, str):
+            if content or older or anchor != GONE:
+                return torn, anchor
+            write_anchor(anchor_path(self.path), self._anchor_key, Anchor(0, FIRST))
+            sync_folder(self.path.parent)
+            return torn, ""
+        if anchor.sequence > end.sequence:
+            return torn, f"records are missing: there were {anchor.sequence}, {end.sequence} are left"
+        return torn, f"record {anchor.sequence} is another one than was written"
+
+    def _content(self) -> bytes:
+        """Return the current file, of an absurdly long one the end."""
+        size = os.fstat(self._descriptor).st_size
+        os.lseek(self._descriptor, max(0, size - _MOST_READ), os.SEEK_SET)
+        parts: list[bytes] = []
+        while part := os.read(self._descriptor, _MOST_READ):
+            parts.append(part)
+        return b"".join(parts)
+
+    def _cut(self, content: bytes, at: int) -> int:
+        """Cut the file after so many bytes of its content; return how many bytes that removes."""
+        torn = len(content) - at
         if torn:
-            os.ftruncate(self._descriptor, size - torn)
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - torn)
         return torn
 
-    def _tail(self) -> list[dict[str, Any] | None]:
-        """Return the newest records; after an end that is no record, the chain shows a break there."""
-        return [parse(line) for line in self._last_bytes().splitlines(keepends=True)]
-
-    def _last_bytes(self) -> bytes:
-        size = os.fstat(self._descriptor).st_size
-        os.lseek(self._descriptor, max(0, size - MAX_LINE), os.SEEK_SET)
-        return os.read(self._descriptor, MAX_LINE)
+    def _birth(self) -> float:
+        """Return when the current file's first record was written (as it says), now when there is none."""
+        line = os.pread(self._descriptor, MAX_LINE, 0).partition(b"\n")[0]
+        written = (parse(line + b"\n") or {}).get("time")
+        return written / 1000 if type(written) is int else time.time()
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records that can be read, oldest first, unchecked. Raises AuditFailed when the file cannot be opened."""
+    """Yield the records of all files that can be read, oldest first, unchecked. Raises AuditFailed."""
     try:
-        with path.open("rb") as file:
-            for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
+        for _, stream in log_files(path):
+            for line in lines_of(stream):
                 record = parse(line)
                 if record is not None:
                     yield record
@@ -214,79 +340,56 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
         raise AuditFailed(error.strerror or "error") from None
 
 
-def verify(path: Path, derive: Derive) -> Verdict:
-    """Check every link, every signature and the anchor; the log may be written to meanwhile.
-
-    Raises AuditFailed when the file cannot be read, and what `derive` raises.
-    """
-    anchor_key = derive(ANCHOR_SALT)
-    anchor = read_anchor(path, anchor_key)  # before the lines: it may vouch for fewer than there are, never for more
-    anchor_key.wipe()
-    chained = _Chain(derive)
-    number = 0
-    found = "" if isinstance(anchor, str) or anchor.sequence else FIRST
-    try:
-        with path.open("rb") as file:
-            for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
-                if len(line) <= MAX_LINE and not line.endswith(b"\n"):
-                    break  # the end of the file: a writer is at it, or a crash tore it
-                number += 1
-                fault = chained.follow(line)
-                if fault:
-                    return Verdict(False, number + sum(1 for _ in file), number, fault)
-                if isinstance(anchor, Anchor) and number == anchor.sequence:
-                    found = chained.previous
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise AuditFailed(error.strerror or "error") from None
-    if isinstance(anchor, str):
-        fresh = not number and anchor == "the anchor is gone"
-        return Verdict(True, 0) if fresh else Verdict(False, number, max(1, number), anchor)
-    if found != anchor.digest:
-        return Verdict(False, number, number + 1, f"records are missing at the end: there were {anchor.sequence}")
-    return Verdict(True, number)
+def _take_lock(path: Path) -> IO[bytes]:
+    """Return the open file whose lock is the right to write. Raises AuditFailed, OSError."""
+    lock = os.fdopen(open_private(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT), "rb")
+    if not try_lock(lock.fileno()):
+        lock.close()
+        raise AuditFailed(
+            "another broker is writing it", "End the other one: its `LOCUM_HOME` or runtime folder differs."
+        )
+    return lock
 
 
-class _Chain:
-    """Follows the lines from the first on."""
+def _find(content: bytes, before: _End, anchor: Anchor) -> tuple[_End, int] | None:
+    """Return the record that the anchor names, and where in the current file the next one begins; None: not there."""
+    if (anchor.sequence, anchor.digest) == (before.sequence, before.digest):
+        return before, 0
+    place = content.rfind(b'"hash":"%s"' % anchor.digest.encode())
+    if place < 0:
+        return None
+    start, stop = content.rfind(b"\n", 0, place) + 1, content.find(b"\n", place) + 1
+    parsed = parse_exactly(content[start:stop])
+    if parsed is None or parsed.digest != anchor.digest or sequence_of(parsed.record) != anchor.sequence:
+        return None
+    return _End(anchor.sequence, anchor.digest), stop
 
-    def __init__(self, derive: Derive) -> None:
-        self.previous = FIRST
-        self._derive = derive
-        self._number = 0
-        self._key: SecretBytes | None = None
 
-    def follow(self, line: bytes) -> str:
-        """Take the next line; return what is wrong with it."""
-        self._number += 1
-        record = parse_exactly(line)
-        if record is None:
-            return "it is no record as Locum writes it"
-        digest, mac = record.pop("hash", None), record.pop("mac", None)
-        if sequence_of(record) != self._number or record.get("prev") != self.previous:
-            return "it does not follow the one before it"
-        if chain(self.previous, record) != digest:
-            return "it was changed"
-        segment = part(record, "unmapped").get("segment")
-        if segment is not None:
-            self._begin(segment)
-        if self._key is None or not is_signed(self._key, digest, mac):
-            return "its signature is not ours"
-        following = next_key(self._key)
-        self._key.wipe()
-        self._key, self.previous = following, digest
-        if part(record, "api").get("operation") == _RECOVERED and record.get("status_id") != 1:
-            return f"before it was written: {record.get('status_detail')}"
-        return ""
+def _follow(content: bytes, end: _End, at: int) -> tuple[_End, int]:
+    """Return the last record that is chained to `end`, and where what is not begins."""
+    while stop := content.find(b"\n", at) + 1:
+        parsed = parse_exactly(content[at:stop])
+        if parsed is None or not parsed.follows(end.digest, end.sequence + 1) or not parsed.is_unchanged():
+            break
+        end, at = _End(end.sequence + 1, parsed.digest), stop
+    return end, at
 
-    def _begin(self, segment: object) -> None:
-        if self._key is not None:
-            self._key.wipe()
-        self._key = None
-        try:
-            salt = bytes.fromhex(segment) if isinstance(segment, str) else b""
-        except ValueError:
-            return
-        if len(salt) == _SALT_SIZE:  # no other: the anchor's key is no segment's key
-            self._key = self._derive(salt)
+
+def _has_record(content: bytes) -> bool:
+    """Say whether any line is a whole record of ours."""
+    lines = content.splitlines(keepends=True)
+    return any((parsed := parse_exactly(line)) is not None and parsed.is_unchanged() for line in lines)
+
+
+def _last_of(content: bytes) -> _End | None:
+    """Return what the last line says that it is; None when it is no record: then the chain shows a break there."""
+    lines = content[-MAX_LINE:].splitlines(keepends=True)
+    record = parse(lines[-1] if lines[-1].endswith(b"\n") or len(lines) == 1 else lines[-2]) if lines else None
+    return None if record is None else _End(sequence_of(record), str(record.get("hash", FIRST)))
+
+
+def _last_end(file: Path) -> _End:
+    """Return where a full file ends. Raises OSError."""
+    with os.fdopen(open_private(file, os.O_RDONLY), "rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - MAX_LINE))
+        return _last_of(stream.read(MAX_LINE)) or _End()

@@ -1,6 +1,8 @@
-"""The anchor: how far the audit log had come, signed, in a file beside it. A log whose end was cut does not fit it.
+"""The anchor: how far the audit log had come, signed. A log whose end was cut does not fit it.
 
-SEQUENCE HASH MAC
+    SEQUENCE HASH MAC
+
+It stands in a file beside the log, and, where there is one, in the OS keyring (`audit_keyring`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from locum.secret import SecretBytes
 from locum.vaults.local.disk import open_private, read_all, sync, write_all
 
 _MAX_SIZE = 256
+GONE = "the anchor is gone"
+CHANGED = "the anchor was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +33,44 @@ def anchor_path(log: Path) -> Path:
     return log.with_suffix(".anchor")
 
 
-def read_anchor(log: Path, key: SecretBytes) -> Anchor | str:
-    """Return the log's anchor, or what is wrong with it. Never raises."""
+def read_anchor(place: Path, key: SecretBytes) -> Anchor | str:
+    """Return the anchor in a file, or what is wrong with it. Never raises."""
     try:
-        descriptor = open_private(anchor_path(log), os.O_RDONLY)
+        descriptor = open_private(place, os.O_RDONLY)
         try:
             raw = read_all(descriptor, _MAX_SIZE)
         finally:
             os.close(descriptor)
     except OSError:
-        return "the anchor is gone"
+        return GONE
+    return parse_anchor(raw, key)
+
+
+def write_anchor(place: Path, key: SecretBytes, anchor: Anchor) -> None:
+    """Replace the anchor in a file. Raises OSError; the old one then stands."""
+    temporary = place.with_name(place.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(descriptor, signed_anchor(anchor, key))
+        sync(descriptor)  # else a power cut could leave an empty anchor, which looks like an attack
+    finally:
+        os.close(descriptor)
+    temporary.replace(place)
+
+
+def signed_anchor(anchor: Anchor, key: SecretBytes) -> bytes:
+    """Return an anchor as it is kept."""
+    text = f"{anchor.sequence} {anchor.digest}"
+    return f"{text} {sign(key, text)}\n".encode()
+
+
+def parse_anchor(raw: bytes, key: SecretBytes) -> Anchor | str:
+    """Return the anchor that was kept, or what is wrong with it."""
     try:
         sequence, digest, mac = raw.decode("ascii").split()
         if is_signed(key, f"{sequence} {digest}", mac):
             return Anchor(int(sequence), digest)
     except ValueError:
         pass
-    return "the anchor was changed"
-
-
-def write_anchor(log: Path, key: SecretBytes, anchor: Anchor) -> None:
-    """Replace the anchor. Raises OSError; the old one then stands."""
-    text = f"{anchor.sequence} {anchor.digest}"
-    place = anchor_path(log)
-    temporary = place.with_name(place.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, f"{text} {sign(key, text)}\n".encode())
-        sync(descriptor)  # else a power cut could leave an empty anchor, which looks like an attack
-    finally:
-        os.close(descriptor)
-    temporary.replace(place)
+    return CHANGED

@@ -183,8 +183,16 @@ class BrokerClient:
     # -- record, events, end ----------------------------------------------------------------------------------
 
     def verify_audit(self) -> dict[str, Any]:
-        """Check the audit chain: ok, records, first_bad, reason."""
+        """Check the audit chain: ok, records, first_bad, reason, file, files, anchors, notes."""
         return self._call("audit.verify")
+
+    def audit_collector(self) -> dict[str, Any]:
+        """Return the collector in force, its lines for people, and whether audit.toml asks for another one."""
+        return self._call("audit.collector")
+
+    def apply_audit_settings(self, *, tty: int | None = None) -> dict[str, Any]:
+        """Put audit.toml in force, after a person said yes. Raises UsageProblem, NotAllowed (`denied.…`)."""
+        return self._call("audit.apply", tty=tty, person=True)
 
     def stop(self) -> None:
         """End the broker; every lease ends with it."""

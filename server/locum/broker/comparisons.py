@@ -1,7 +1,8 @@
 """How often a value may be compared with those in the vault, and what the record says of it. No vault, no log, no socket.
 
 Each comparison tells an asker whether a guess was right. So all askers together have few of them, and they are written
-down in bulk: one record for many, with how many there were, how many were refused, and the names that were told.
+down in bulk: one record a minute and asker, with how many there were, how many were refused, and the names that were
+told. An asker that learnt a name or was refused is written down as soon as it leaves; the others can wait.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ BURST = 500
 REFILL = 1.0
 """Comparisons a second from then on."""
 BULK = 60.0
-"""Seconds after which what was asked is written down, or earlier: when the asker leaves, or the vault is locked."""
+"""Seconds after which what was asked is written down; earlier when the vault is locked, and what was told or refused."""
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class _Asked:
     tried: int = 0
     refused: int = 0
     names: set[str] = field(default_factory=set[str])
+    processes: set[object] = field(default_factory=set[object])
 
 
 class Comparisons:
@@ -38,8 +40,9 @@ class Comparisons:
         self._left, self._at = float(BURST), clock()
         self._asked: dict[object, _Asked] = {}
 
-    def take(self, asker: object, about: Callable[[], dict[str, Any]]) -> None:
-        """Use one comparison; `about` says who asks, for the record, and is called once a record.
+    def take(self, asker: object, process: object, about: Callable[[], dict[str, Any]]) -> None:
+        """Use one comparison. `asker` is what one record is for; many `process`es may be of one asker. `about` says who
+        asks, for the record, and is called once a record.
 
         Raises Unavailable (`unavailable.rate`), and AuditFailed when what is overdue cannot be written.
         """
@@ -49,6 +52,7 @@ class Comparisons:
         self._at = now
         asked = self._of(asker, about)
         asked.tried += 1
+        asked.processes.add(process)
         if self._left < 1:
             asked.refused += 1
             raise Unavailable(
@@ -61,13 +65,22 @@ class Comparisons:
         """Note that the asker learnt a name."""
         self._of(asker, about).names.add(name)
 
-    def write_down(self, *, only: object = None, older_than: float = 0.0) -> None:
-        """Write what was asked (by one asker; longer ago than so many seconds). Raises AuditFailed; then it is kept."""
+    def left(self, asker: object) -> None:
+        """One process of an asker left: write down what was told or refused. Raises AuditFailed; then it is kept."""
+        asked = self._asked.get(asker)
+        if asked is not None and (asked.names or asked.refused):
+            self._write_one(asker, asked)
+
+    def write_down(self, *, older_than: float = 0.0) -> None:
+        """Write what was asked (longer ago than so many seconds). Raises AuditFailed; then it is kept."""
         for asker, asked in list(self._asked.items()):
-            if only in {None, asker} and self._clock() - asked.since >= older_than:
-                counts = {"tried": asked.tried, "refused": asked.refused}
-                self._write(asked.about | counts | {"resources": sorted(asked.names)})
-                del self._asked[asker]
+            if self._clock() - asked.since >= older_than:
+                self._write_one(asker, asked)
+
+    def _write_one(self, asker: object, asked: _Asked) -> None:
+        counts = {"tried": asked.tried, "refused": asked.refused, "processes": len(asked.processes)}
+        self._write(asked.about | counts | {"resources": sorted(asked.names)})
+        del self._asked[asker]
 
     def _of(self, asker: object, about: Callable[[], dict[str, Any]]) -> _Asked:
         if asker not in self._asked:

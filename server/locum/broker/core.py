@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from locum.broker.approval import Approvals
+from locum.broker.audit_keyring import state_account
 from locum.broker.journal import Journal
 from locum.broker.leases import LeaseTable
 from locum.broker.record import Record
@@ -38,12 +39,20 @@ class Core:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.vault = LocalVault(paths.vault)
-        self.record = Record(paths.audit, lambda salt: self.vault.derive("audit", salt))
+        self.record = Record(
+            paths.audit, lambda salt: self.vault.derive("audit", salt), account=self.keyring_account,
+            secret=self.vault.get,
+        )  # fmt: skip
         self.approvals = Approvals()
         self.leases = LeaseTable()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
         journal = Journal(paths.journal, lambda salt: self.vault.derive("journal", salt))
         self.upstream = Upstream(journal, self.in_worker, self.record.write)
+
+    def keyring_account(self) -> str:
+        """Return the keyring's account for the record's anchor, "" when no keyring opens this vault."""
+        about = self.vault.describe()
+        return state_account(about.vault_id) if any(slot.type == "keyring" for slot in about.slots) else ""
 
     async def in_worker(self, work: Callable[[], T]) -> T:
         """Do blocking work of the vault, one after the other."""
@@ -87,7 +96,7 @@ class Core:
     def close(self) -> None:
         """Close the record, forget the vault's key, end the thread."""
         self.upstream.shut()
-        self.record.close()
+        self.record.close(at_the_end=True)
         self.vault.lock()
         self._worker.shutdown(wait=False, cancel_futures=True)
 

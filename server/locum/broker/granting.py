@@ -16,8 +16,8 @@ from locum.broker.leases import Lease, SleepDetector, no_lease
 from locum.broker.pace import Cooldown, Pace
 from locum.broker.peer import ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
-from locum.broker.question import lease_question, show_argv
-from locum.broker.scrub import scrub
+from locum.broker.question import lease_question
+from locum.broker.scrub import scrub_argv
 from locum.broker.session import SessionWatch
 from locum.broker.upstream import issuer_of
 from locum.errors import LocumError, NotAllowed, UsageProblem
@@ -312,7 +312,7 @@ class Granting:
     def _about(self, connection: Connection, judged: Judged) -> dict[str, Any]:
         request = judged.request
         return {
-            "pid": connection.peer.pid, "task": request.task, "argv": [scrub(show_argv(request.argv))],
+            "pid": connection.peer.pid, "task": request.task, "argv": [scrub_argv(request.argv)],
             "cwd": request.cwd, "resources": [grant.key for grant in request.grants],
             "references": [grant.reference for grant in request.grants], "ttl_s": request.ttl,
             "level": judged.level.name, "requester": who(connection),

@@ -13,8 +13,8 @@ from locum.broker.granting import Granting, local_names
 from locum.broker.judging import Judging
 from locum.broker.person import ask, confirm, refusal, who
 from locum.broker.policy import Standing
-from locum.broker.question import lease_question, policy_question, show_argv
-from locum.broker.scrub import scrub
+from locum.broker.question import lease_question, policy_question
+from locum.broker.scrub import scrub_argv
 from locum.errors import NotAllowed, UsageProblem
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Policing:
 
     def _about(self, connection: Connection, request: wire.LeaseRequest) -> dict[str, Any]:
         return {
-            "pid": connection.peer.pid, "task": request.task, "argv": [scrub(show_argv(request.argv))], "cwd": request.cwd,
+            "pid": connection.peer.pid, "task": request.task, "argv": [scrub_argv(request.argv)], "cwd": request.cwd,
             "references": [grant.reference for grant in request.grants], "requester": who(connection),
         }  # fmt: skip
 

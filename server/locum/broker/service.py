@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from locum import __version__
 from locum.broker import wire
-from locum.broker.audit import verify
+from locum.broker.auditing import Auditing
 from locum.broker.comparisons import BULK
 from locum.broker.control import Control
 from locum.broker.core import Answered, Core, Method, Params, take_value
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TAKE_BACK_WITHIN = 5
 """Seconds for which a broker that ends waits until what was issued for leases is taken back; then its journal has it."""
+_RELEASES = {"lease.request", "lease.redeem"}
+"""What they answer leaves only when everybody who must have the record of it has it."""
 
 
 class Service:
@@ -50,12 +52,13 @@ class Service:
         self._stored = Stored(self._core)
         self.control = Control(self._core)
         self.granting.on_leases = lambda leases: self.control.tell({"event": "leases", "leases": leases})
+        self._auditing = Auditing(self._core)
         self._methods: dict[str, Method] = {
             "status": self._status,
             "vault.unlock": self._unlock,
             "vault.lock": self._lock,
-            "audit.verify": self._verify_audit,
             "broker.stop": self._stop,
+            **self._auditing.methods(),
             **self._stored.methods(),
             **self.control.methods(),
             **self.granting.methods(),
@@ -75,7 +78,17 @@ class Service:
             raise Unavailable("unavailable.broker", "the broker is ending", "Run the command again.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that opened this connection is gone")
-        return await method(connection, cast("Params", params), payload)
+        if message.get("method") not in _RELEASES:
+            return await method(connection, cast("Params", params), payload)
+        self._core.record.check()
+        result, values = await method(connection, cast("Params", params), payload)
+        try:
+            await self._core.record.confirmed()
+        except LocumError:
+            if isinstance(values, bytearray):
+                values[:] = bytes(len(values))
+            raise
+        return result, values
 
     def needed(self) -> set[object]:
         """Return the connections that something hangs on."""
@@ -90,7 +103,7 @@ class Service:
 
     def left(self, connection: Connection) -> None:
         """A connection closed: what hangs on it ends with it."""
-        self._stored.write_comparisons(only=connection)
+        self._stored.left(connection)
         self.granting.left(connection)
 
     def tick(self) -> None:
@@ -132,6 +145,7 @@ class Service:
             "control": self._core.approvals.has_control, "leases": len(self._core.leases), "binding": connection.peer.binding,
             "sender": "every message" if sys.platform == "linux" else "connection",
             "memory": "locked" if self._memory_locked else "may be swapped",
+            "audit": self._auditing.status(),
             "uptime": round(time.monotonic() - self._started),
         }, b""  # fmt: skip
 
@@ -151,15 +165,6 @@ class Service:
         self._judging.memory.forget()
         await self._core.in_worker(self._core.vault.lock)
         return {}, b""
-
-    async def _verify_audit(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        await self._core.open_vault(connection)
-        verdict = await self._core.in_worker(
-            lambda: verify(self._core.paths.audit, lambda salt: self._core.vault.derive("audit", salt))
-        )
-        return {
-            "ok": verdict.ok, "records": verdict.records, "first_bad": verdict.first_bad, "reason": verdict.reason,
-        }, b""  # fmt: skip
 
     async def _stop(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         marker = agent_marker(connection.peer.pid)

@@ -7,8 +7,10 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from locum.broker.approval import ANSWER_WITHIN
+from locum.broker.audit_asker import program_of
 from locum.broker.comparisons import Comparisons
 from locum.broker.core import Answered, Core, Method, Params, close_terminal, secret_name, take_value
+from locum.broker.peer import agent_marker
 from locum.broker.person import confirm, who
 from locum.broker.question import change_question, copy_question
 from locum.errors import LocumError, NotAllowed
@@ -23,6 +25,7 @@ class Stored:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._askers: dict[Connection, object] = {}
         self._comparisons = Comparisons(lambda fields: core.record.write("secret.match", ok=True, **fields))
 
     def methods(self) -> dict[str, Method]:
@@ -80,22 +83,39 @@ class Stored:
     async def _match(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         value = take_value(payload)
 
+        asker = self._asker(connection)
+
         def about() -> dict[str, Any]:
             return {"pid": connection.peer.pid, "requester": who(connection)}
 
         try:
             await self._core.open_vault(connection)
-            self._comparisons.take(connection, about)
+            self._comparisons.take(asker, connection.peer.pid, about)
             name = await self._core.in_worker(lambda: self._core.vault.name_of(value))
         finally:
             value.wipe()
         if name:
-            self._comparisons.told(connection, about, name)
+            self._comparisons.told(asker, about, name)
         return {"name": name}, b""
 
-    def write_comparisons(self, *, only: Connection | None = None, older_than: float = 0.0) -> None:
+    def left(self, connection: Connection) -> None:
+        """A connection closed: write down what its program learnt of the vault's values."""
+        asker = self._askers.pop(connection, None)
+        if asker is not None:
+            with contextlib.suppress(LocumError):
+                self._comparisons.left(asker)
+
+    def _asker(self, connection: Connection) -> object:
+        """Return what one record of comparisons is for: a program, inside an agent or not. Many commands are one asker."""
+        if connection not in self._askers:
+            pid = connection.peer.pid
+            self._askers[connection] = (program_of(pid), agent_marker(pid))
+        return self._askers[connection]
+
+    def write_comparisons(self, *, older_than: float = 0.0) -> None:
+        """Write down what was compared (longer ago than so many seconds)."""
         with contextlib.suppress(LocumError):  # nothing more is compared until it is written
-            self._comparisons.write_down(only=only, older_than=older_than)
+            self._comparisons.write_down(older_than=older_than)
 
     async def _copy(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         terminal = connection.take_terminal()

@@ -20,7 +20,7 @@ from typing import Any, cast
 import click
 
 from locum.broker.start import ControlChannel, start_with_control
-from locum.cli.audit import line as audit_line
+from locum.cli.audit_show import line as audit_line
 from locum.cli.small_editor import SmallEditor
 from locum.errors import LocumError, Unavailable
 from locum.paths import user_paths

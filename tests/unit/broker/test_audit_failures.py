@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from locum.broker.audit import AuditFailed, AuditLog, read_records, verify
+from locum.broker.audit import AuditLog, read_records
+from locum.broker.audit_files import AuditFailed
+from locum.broker.audit_verify import verify
 from support.home import ROOT
 from unit.broker.test_audit import derive
 

@@ -10,7 +10,8 @@ import jsonschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from locum.broker.audit import AuditLog, read_records, verify
+from locum.broker.audit import AuditLog, read_records
+from locum.broker.audit_verify import verify
 from locum.secret import SecretBytes
 from support.home import ROOT, canary
 from unit.broker.test_audit import derive
@@ -37,7 +38,7 @@ def test_only_known_fields_get_in(tmp_path: Path) -> None:
 KNOWN: dict[str, Any] = {
     "pid": 4, "uid": 1000, "resources": ["A"], "references": ["locum://A"], "task": "test", "argv": ["make"], "cwd": "/x", "lease": "ls_1",
     "requester": "bash", "level": "L0", "reason": "refused", "exit_code": 3, "ttl_s": 60, "approved_by": "terminal",
-    "tried": 3, "refused": 1,
+    "tried": 3, "refused": 1, "processes": 2, "created_time": 1_700_000_000_000, "program": "/usr/bin/make", "cmd_line": "make all",
 }  # fmt: skip
 
 
@@ -50,12 +51,15 @@ def test_every_known_field_gets_in(tmp_path: Path) -> None:
     writer = AuditLog(path, derive)
     writer.append("lease.grant", ok=True, durable=True, **KNOWN)
     *_, record = read_records(path)
-    assert record["actor"] == {"process": {"pid": 4}, "user": {"uid": "1000"}}
+    process = {"pid": 4, "created_time": 1_700_000_000_000, "file": {"path": "/usr/bin/make"}, "cmd_line": "make all"}
+    assert record["actor"] == {"process": process, "user": {"uid": "1000"}}
     assert record["resources"] == [{"type": "secret", "name": "A"}]
     assert record["status_detail"] == "refused"
     assert record["metadata"]["correlation_uid"] == "ls_1"
-    elsewhere = {"pid", "uid", "resources", "reason"}
-    assert record["unmapped"] == {name: value for name, value in KNOWN.items() if name not in elsewhere}
+    elsewhere = {"pid", "uid", "resources", "reason", "created_time", "program", "cmd_line"}
+    known = {name: value for name, value in KNOWN.items() if name not in elsewhere}
+    assert {name: value for name, value in record["unmapped"].items() if name in known} == known
+    assert set(record["unmapped"]) - set(known) == {"boot_id", "uptime_ms"}
     jsonschema.validate(record, schema())
 
 

@@ -24,6 +24,14 @@ if sys.platform == "win32":
         """Wait for the exclusive lock. Raises OSError; Windows gives up after ten seconds."""
         msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
 
+    def try_lock(descriptor: int) -> bool:
+        """Take the exclusive lock if nobody has it; say whether it is ours."""
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
     def sync(descriptor: int) -> None:
         """Return when the file's bytes are on disk. Raises OSError."""
         os.fsync(descriptor)
@@ -37,6 +45,14 @@ else:
     def lock(descriptor: int) -> None:
         """Wait for the exclusive lock. Raises OSError."""
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    def try_lock(descriptor: int) -> bool:
+        """Take the exclusive lock if nobody has it; say whether it is ours. Raises OSError."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def sync(descriptor: int) -> None:
         """Return when the file's bytes are on disk. Raises OSError."""

@@ -1,6 +1,6 @@
 """The only code that talks to the OS keyring. Runs as a process of its own, so that a hung keyring hangs nothing else.
 
-    python -I keyring_probe.py status|load|store|delete ACCOUNT
+    python -I keyring_probe.py status|load|store|delete|note|noted ACCOUNT
 
 The key crosses by standard input or output, never by argument or environment. One line of JSON on standard output:
 {"ok": true, "key"?: base64} or {"ok": false, "reason": one of locked, missing, unusable, uninstalled,
@@ -60,6 +60,10 @@ def work(operation: str, account: str) -> dict[str, object]:
     if operation == "status":
         touch(name)
         return {"ok": True, "backend": name}
+    if operation in {"note", "noted"}:  # store and load, but only where no dialog can come of it
+        if not is_quiet(name):
+            return {"ok": False, "reason": "locked"}
+        operation = {"note": "store", "noted": "load"}[operation]
     if operation == "store":
         key = sys.stdin.read()
         backend.set_password(SERVICE, account, key)
@@ -77,6 +81,16 @@ def touch(name: str) -> None:
         secretstorage = import_module("secretstorage")
         with closing(secretstorage.dbus_init()) as bus, suppress(secretstorage.exceptions.ItemNotFoundException):
             secretstorage.Collection(bus).is_locked()
+
+
+def is_quiet(name: str) -> bool:
+    """Say whether the keyring is open now, so that using it asks nobody for anything."""
+    if "SecretService" not in name:
+        return "kwallet" not in name and "libsecret" not in name  # these two do not say whether they would ask
+    secretstorage = import_module("secretstorage")
+    with closing(secretstorage.dbus_init()) as bus, suppress(secretstorage.exceptions.ItemNotFoundException):
+        return not secretstorage.Collection(bus).is_locked()
+    return False
 
 
 def usable_backend():  # noqa: ANN201 - third-party class

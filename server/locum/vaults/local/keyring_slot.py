@@ -21,6 +21,9 @@ from locum.vaults.interface import Ready, Status, Unavailable, VaultLocked
 STATUS_SECONDS = 2.0
 UNLOCK_SECONDS = 30.0
 """A keyring may ask a person for its own password in the meantime."""
+NOTE_SECONDS = 5.0
+"""For what nobody waits for."""
+NO_NOTE = Unavailable("the keyring holds nothing of it", "")
 
 _PASSED = ("HOME", "USER", "LOGNAME", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE", "DISPLAY",
            "WAYLAND_DISPLAY", "XAUTHORITY", "LANG", "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE")  # fmt: skip
@@ -71,6 +74,20 @@ def load_key(account: str) -> SecretBytes:
 def forget_key(account: str) -> None:
     """Delete the key if it is there. Best effort, never raises."""
     _probe("delete", account, seconds=STATUS_SECONDS)
+
+
+def keep_note(account: str, text: bytes) -> str:
+    """Put a short text that is no secret into the keyring, if it is open: nobody is asked. Return "", or why not."""
+    answer = _probe("note", account, stdin=text, seconds=NOTE_SECONDS)
+    return "" if answer.get("ok") else _explain(answer)[0]
+
+
+def read_note(account: str) -> bytes | Unavailable:
+    """Return the text that was kept, or why there is none: `NO_NOTE` when the keyring answers and has none."""
+    answer = _probe("noted", account, seconds=NOTE_SECONDS)
+    if answer.get("ok"):
+        return str(answer.get("key")).encode()
+    return NO_NOTE if answer.get("reason") == "missing" else Unavailable(*_explain(answer))
 
 
 def _explain(answer: dict[str, Any]) -> tuple[str, str]:
