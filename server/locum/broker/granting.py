@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from locum.broker import wire
@@ -155,10 +156,13 @@ class Granting:
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that asked is gone")
         request = judged.request
-        ttl = min(request.ttl, decision.max_ttl) if decision.max_ttl else request.ttl
+        if decision.max_ttl:  # renewals included
+            request = replace(
+                request, ttl=min(request.ttl, decision.max_ttl), max_ttl=min(request.max_ttl, decision.max_ttl)
+            )
         lease = self._core.leases.grant(
             request, judged.hash, pid=connection.peer.pid, holder=connection, approved_by=approved_by,
-            level=judged.level.name, ttl=ttl,
+            level=judged.level.name, ttl=request.ttl,
         )  # fmt: skip
         self._write_grant(lease, connection, judged)
         self._left_files = self._left_files or request.channel in _IN_FILES

@@ -174,8 +174,9 @@ def _more(items: Sized) -> str:
 def _time(judged: Judged) -> str:
     request, limit = judged.request, judged.decision.max_ttl
     text = f"{_span(min(request.ttl, limit) if limit else request.ttl)} at most"
-    if request.max_ttl > request.ttl:
-        text += f", renewed up to {_span(request.max_ttl)} while it runs"
+    longest = min(request.max_ttl, limit) if limit else request.max_ttl
+    if longest > request.ttl:
+        text += f", renewed up to {_span(longest)} while it runs"
     text += "; it ends with the task"
     if request.uses > 1:
         text += f"; the values may be taken {request.uses} times"
