@@ -23,6 +23,8 @@ export class ControlChannel {
   #process: ChildProcess | undefined;
   #channel: Duplex | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Asked to share the channel of another editor, and not let in: that is not asked again while it holds it. */
+  #refused = false;
 
   constructor(events: ControlEvents) {
     this.#events = events;
@@ -32,7 +34,8 @@ export class ControlChannel {
   open(program: string): void {
     this.close();
     this.#program = program;
-    this.#start(program);
+    this.#refused = false;
+    this.#start(program, "start");
   }
 
   /** Give the channel up; the broker then refuses what it still asks. */
@@ -46,9 +49,9 @@ export class ControlChannel {
     this.#channel?.write(encode(message));
   }
 
-  #start(program: string): void {
+  #start(program: string, how: "start" | "pair"): void {
     // In a session of its own: a Ctrl-C in the terminal that runs the editor is not meant for the broker.
-    const child = spawn(program, ["broker", "start", "--control-fd", "3"], {
+    const child = spawn(program, ["broker", how, "--control-fd", "3"], {
       cwd: "/",
       detached: true,
       stdio: ["ignore", "ignore", "pipe", "pipe"],
@@ -80,6 +83,7 @@ export class ControlChannel {
     child.on("exit", (code) => {
       // A parent that only starts the broker leaves the channel open; a refused start closes it.
       if (code !== 0) {
+        this.#refused ||= how === "pair";
         this.#ended(child, code);
       }
     });
@@ -90,6 +94,7 @@ export class ControlChannel {
       return;
     }
     if (message["event"] === "hello") {
+      this.#refused = false;
       this.#events.onState("here");
     }
     this.#events.onMessage(message);
@@ -117,8 +122,13 @@ export class ControlChannel {
       this.#events.log(`broker: the control channel closed (exit code ${code ?? "none"}); trying again in 30 s`);
     }
     const program = this.#program;
-    if (program !== undefined) {
-      this.#retry = setTimeout(() => this.#start(program), RETRY_MS);
+    if (program === undefined) {
+      return;
+    }
+    if (code === BUSY && !this.#refused) {
+      this.#start(program, "pair");
+    } else {
+      this.#retry = setTimeout(() => this.#start(program, "start"), RETRY_MS);
     }
   }
 

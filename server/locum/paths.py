@@ -50,6 +50,11 @@ class Paths:
         return Path("/etc/locum/policy.toml")
 
     @property
+    def journal(self) -> Path:
+        """What others have issued for leases and must take back: one sealed file each."""
+        return self.state / "upstream"
+
+    @property
     def broker_log(self) -> Path:
         """Where a broker that dies at start says why. Never holds a value."""
         return self.state / "broker.log"

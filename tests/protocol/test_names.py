@@ -268,7 +268,7 @@ def test_completion_in_a_manifest_that_is_half_written(client: Client, namer: Na
     assert items[0]["detail"] == "the payment *key* (local vault)"
     client.change(uri, text=MANIFEST + "[tasks.more]\nt")
     items = complete(namer, uri, namer.at(uri, "\nt", inside=2))
-    assert [item["label"] for item in items] == ["command", "secrets", "ttl"]
+    assert [item["label"] for item in items] == ["command", "secrets", "ttl", "max_ttl", "channel", "pass"]
     assert items[2]["detail"].startswith("How long")
     client.change(uri, text=MANIFEST + "[ta")
     items = complete(namer, uri, namer.at(uri, "[ta", 2, inside=3))

@@ -17,7 +17,7 @@ def main():
     print("begun", flush=True)
     while made < count:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(BlockingIOError, ConnectionResetError, BrokenPipeError):
             sock.connect(address)
             made += 1
             with contextlib.suppress(OSError):

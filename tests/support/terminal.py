@@ -87,6 +87,13 @@ class Terminal:
             pass
         return int(self._said.strip().split()[-1])
 
+    def read_for(self, seconds: float) -> None:
+        """Take in what is shown within that time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not self._read(left):
+                return
+
     def close(self) -> None:
         """Hang up."""
         for descriptor in (self.master, self._status):

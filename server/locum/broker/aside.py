@@ -1,8 +1,8 @@
-"""What may wait for somebody that we do not trust, done where nobody waits for it: closing, and reading a process.
+"""What may wait for somebody that we do not trust, done where nobody waits for it: closing, and looking at a process.
 
 Whoever sends a descriptor chooses what it is. Closing one may wait for its sender (a socket that lingers, a file of a
-file system that the sender serves), and so may any question to it. The memory of a process, its environment among it,
-may be pages that it serves itself. The broker waits for nobody.
+file system that the sender serves), and so may any question to it. A look at a process takes the lock of its memory,
+which its own threads take, too. The broker waits for nobody.
 """
 
 from __future__ import annotations

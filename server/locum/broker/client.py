@@ -135,11 +135,23 @@ class BrokerClient:
 
     def list_leases(self) -> list[dict[str, Any]]:
         """Return the live leases: id, task, argv, cwd, env, files, references, pid, granted, expires_in, state."""
-        return self._call("lease.list")["leases"]
+        return self.look_at_leases()["leases"]
 
-    def revoke_lease(self, lease_id: str) -> None:
-        """End a lease now; its task is stopped."""
-        self._call("lease.revoke", {"id": lease_id})
+    def look_at_leases(self) -> dict[str, Any]:
+        """Return the live `leases`, what others have issued for them or earlier ones (`upstream`: id, lease, task, issuer,
+        reference, state, tries, next_try_in, expires), and how many such entries do not open (`unread`)."""
+        return self._call("lease.list")
+
+    def revoke_lease(self, lease_id: str, *, everything: bool = False) -> list[str]:
+        """End a lease (its id or the beginning of it) or all of them now; their tasks are stopped. Return the ids."""
+        return self._call("lease.revoke", {"id": lease_id, "all": everything})["revoked"]
+
+    def pair(self, channel: int) -> None:
+        """Ask whoever holds the control channel to let the other end of this socket (its descriptor) answer too.
+
+        Raises NotAllowed (`denied.…`) when nobody holds it, or the answer is no.
+        """
+        self._call("control.pair", tty=channel, person=True)
 
     # -- policy -----------------------------------------------------------------------------------------------
 
@@ -293,6 +305,13 @@ def control_channel() -> Any:
     from locum.broker.start import start_with_control
 
     return start_with_control(user_paths())
+
+
+def paired_channel() -> Any:
+    """Ask to share the control channel that another editor holds (`start.ControlChannel`). Raises NotAllowed, Unavailable."""
+    from locum.broker.start import pair
+
+    return pair()
 
 
 def start_with_control() -> Any:

@@ -64,6 +64,7 @@ class Connection:
         self._reader = wire.FrameReader()
         self._out = bytearray()
         self._terminal: int | None = None
+        self._channel: int | None = None
         self._loop = asyncio.get_running_loop()
         self._late: asyncio.TimerHandle | None = None
         self._open = True
@@ -83,6 +84,11 @@ class Connection:
     def take_terminal(self) -> int | None:
         """Return the descriptor that came with the last frames, once; the caller closes it."""
         descriptor, self._terminal = self._terminal, None
+        return descriptor
+
+    def take_channel(self) -> int | None:
+        """Return the socket that came with the last frames, once; the caller closes it."""
+        descriptor, self._channel = self._channel, None
         return descriptor
 
     def send(self, message: dict[str, Any], payload: bytearray | bytes = b"") -> None:
@@ -126,14 +132,19 @@ class Connection:
         self._out.clear()
         self._reader.forget()
         self._drop_terminal()
+        self._drop_channel()
         self._owner.resized(self)
         self.peer.close()
 
     def _receive(self, data: bytes, descriptors: list[int]) -> None:
         for descriptor in descriptors:
-            if kind(descriptor) == stat.S_IFCHR:  # all that a terminal can be
+            what = kind(descriptor)
+            if what == stat.S_IFCHR:  # all that a terminal can be
                 self._drop_terminal()
                 self._terminal = descriptor
+            elif what == stat.S_IFSOCK:
+                self._drop_channel()
+                self._channel = descriptor
             else:
                 close_aside(descriptor)
         if not data:
@@ -185,6 +196,11 @@ class Connection:
         del self._out[:sent]
         self._stream.when_writable(self._writable if self._out else None)
         self._owner.resized(self)
+
+    def _drop_channel(self) -> None:
+        if self._channel is not None:
+            close_aside(self._channel)
+            self._channel = None
 
     def _drop_terminal(self) -> None:
         if self._terminal is not None:

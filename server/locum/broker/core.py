@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from locum.broker.approval import Approvals
 from locum.broker.audit_keyring import state_account
+from locum.broker.journal import Journal
 from locum.broker.leases import LeaseTable
 from locum.broker.record import Record
+from locum.broker.upstream import Upstream
 from locum.errors import LocumError, UsageProblem
 from locum.refs.reference import is_name
 from locum.secret import SecretBytes
@@ -44,6 +46,8 @@ class Core:
         self.approvals = Approvals()
         self.leases = LeaseTable()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vault")
+        journal = Journal(paths.journal, lambda salt: self.vault.derive("journal", salt))
+        self.upstream = Upstream(journal, self.in_worker, self.record.write)
 
     def keyring_account(self) -> str:
         """Return the keyring's account for the record's anchor, "" when no keyring opens this vault."""
@@ -65,6 +69,7 @@ class Core:
                 raise
             self.record.write("vault.unlock", ok=True, pid=connection.peer.pid, reason=slot)
         self.record.open()  # also when the vault was open already: without a record nothing is granted
+        await self.upstream.replay()
 
     async def open_or_create(self, connection: Connection) -> None:
         """Open the vault; make one with a keyslot in the OS keyring when there is none yet and a keyring answers."""
@@ -90,6 +95,7 @@ class Core:
 
     def close(self) -> None:
         """Close the record, forget the vault's key, end the thread."""
+        self.upstream.shut()
         self.record.close(at_the_end=True)
         self.vault.lock()
         self._worker.shutdown(wait=False, cancel_futures=True)

@@ -18,6 +18,8 @@ from locum.broker.peer import ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
 from locum.broker.question import lease_question
 from locum.broker.scrub import scrub_argv
+from locum.broker.session import SessionWatch
+from locum.broker.upstream import issuer_of
 from locum.errors import LocumError, NotAllowed, UsageProblem
 from locum.paths import memory_dir, sweep_leases
 from locum.refs.manifest import CHANNELS, MAX_TTL
@@ -39,6 +41,7 @@ class Granting:
         self._pace, self._cooldown = Pace(), Cooldown()
         self._left_files = False
         self._sleep = SleepDetector()
+        self._session: SessionWatch | None = None
         self.watchers: set[Connection] = set()
         self.on_leases: Callable[[list[dict[str, Any]]], None] | None = None
         """Tells the control channel."""
@@ -71,6 +74,7 @@ class Granting:
                 self.finish(lease, "lease.end", "the task's process is gone")
         for lease in self._core.leases.expired():
             self.finish(lease, "lease.end", "its time is over")
+        self._core.upstream.tick()
         if self._left_files:
             self._sweep()
 
@@ -100,6 +104,7 @@ class Granting:
             self._core.leases.check_room(connection)
             await self._core.open_vault(connection)
             await self._core.known(names)
+            self._watch_session()
             judged = await self._judging.judge(connection, request)
             lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
@@ -186,6 +191,16 @@ class Granting:
         )  # fmt: skip
         return f"policy:{standing.id}"
 
+    def _watch_session(self) -> None:
+        """From the first request on: end them when the machine goes to sleep or the screen is locked, where we are told."""
+        if self._session is None:
+            loop = asyncio.get_running_loop()
+
+            def tell(reason: str) -> None:
+                loop.call_soon_threadsafe(self.end_all, reason)
+
+            self._session = SessionWatch(tell)
+
     def _write_grant(self, lease: Lease, connection: Connection, judged: Judged) -> None:
         try:
             self._core.record.write(
@@ -204,12 +219,13 @@ class Granting:
                 "values do not go into a sandbox",
                 "In `locum sandbox`, `locum run` runs tasks outside.",
             )
-        grants = self._core.leases.use(lease_id, connection)
+        lease = self._core.leases.use(lease_id, connection)
+        grants = lease.request.grants
         values = bytearray()
         sizes: list[dict[str, Any]] = []
         try:
             for grant in grants:
-                value = await self._core.in_worker(lambda grant=grant: self._value(grant))
+                value = await self._value(lease, grant)
                 with value.view() as view:
                     values += view
                     sizes.append({"env": grant.key, "size": len(view)})
@@ -225,8 +241,15 @@ class Granting:
             raise
         return {"values": sizes}, values
 
-    def _value(self, grant: wire.Grant) -> SecretBytes:
-        """Return what a grant hands over. In the vault's thread. Raises LocumError."""
+    async def _value(self, lease: Lease, grant: wire.Grant) -> SecretBytes:
+        """Return what a grant hands over: out of the vault, or issued for this lease. Raises LocumError."""
+        if issuer_of(grant.source):
+            leases, holder = self._core.leases, lease.holder
+            return await self._core.upstream.issue(lease, grant, lambda: leases.is_live(lease.id, holder))
+        return await self._core.in_worker(lambda: self._stored(grant))
+
+    def _stored(self, grant: wire.Grant) -> SecretBytes:
+        """Return what the vault holds for a grant. In the vault's thread. Raises LocumError."""
         reference = parse(grant.reference)
         value = self._core.vault.get(reference.name)
         if reference.field is None:
@@ -251,20 +274,29 @@ class Granting:
         return {}, b""
 
     async def _list(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        return {"leases": self._core.leases.describe()}, b""
+        upstream = self._core.upstream
+        return {"leases": self._core.leases.describe(), "upstream": upstream.describe(), "unread": upstream.unread}, b""
 
     async def _revoke(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
-        lease = self._core.leases.find(str(params.get("id")))
-        if lease is None:
-            raise UsageProblem("lease.unknown", "no live lease with this id", "See `locum lease list`.")
-        self.finish(lease, "lease.revoke", "revoked")
-        return {}, b""
+        if params.get("all") is True:
+            ended = list(self._core.leases)
+        else:
+            lease = self._core.leases.find(str(params.get("id")))
+            if lease is None:
+                raise UsageProblem("lease.unknown", "no live lease with this id", "See `locum lease list`.")
+            ended = [lease]
+        for lease in ended:
+            self.finish(lease, "lease.revoke", "revoked")
+        return {"revoked": [lease.id for lease in ended]}, b""
 
     def finish(self, lease: Lease, operation: str, reason: str, **fields: Any) -> None:
         """End a lease and those made of it, tell its task and whoever watches, and write it down."""
+        if self._core.leases.find(lease.id) is not lease:
+            return  # it ended with the one that it was made of
         for derived in self._core.leases.derived_of(lease):
             self.finish(derived, operation, reason)
         self._core.leases.end(lease)
+        self._core.upstream.close(lease.id)
         cast("Connection", lease.holder).send({"event": "lease.ended", "id": lease.id, "reason": reason})
         self._tell()
         with contextlib.suppress(LocumError):  # a record that cannot be written must not keep a lease alive
@@ -302,6 +334,8 @@ def local_names(request: wire.LeaseRequest) -> list[str]:
         raise UsageProblem("lease.hosts", "with the proxy each secret needs the hosts that it may go to")
     names: list[str] = []
     for grant in request.grants:
+        if issuer_of(grant.source):
+            continue
         reference = parse(grant.reference)
         if not reference.is_declared or grant.source != "local":
             raise UsageProblem(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from locum.broker.wire import Grant, LeaseRequest
+from locum.broker.wire import LeaseRequest
 from locum.errors import NotAllowed
 
 MAX_LIVE = 8
@@ -128,14 +128,14 @@ class LeaseTable:
         self._leases[lease.id] = lease
         return lease
 
-    def use(self, lease_id: str, holder: object) -> tuple[Grant, ...]:
+    def use(self, lease_id: str, holder: object) -> Lease:
         """Take one use of a lease. Raises NotAllowed (`denied.lease`)."""
         lease = self._held(lease_id, holder)
         if lease.uses <= 0:
             raise no_lease()
         lease.uses -= 1
         lease.used += 1
-        return lease.request.grants
+        return lease
 
     def renew(self, lease_id: str, holder: object) -> Lease:
         """Let a lease live for its time once more, never beyond what was approved. Raises NotAllowed (`denied.…`)."""

@@ -31,7 +31,7 @@ def level_of(pid: int) -> Level:
     """Return the level of what a process asks for, outside of any sandbox."""
     from locum.broker.peer import LOOK_WITHIN
 
-    return L1 if in_time(lambda: _supervises(pid), LOOK_WITHIN) else L0  # a command line may let us wait, too
+    return L1 if in_time(lambda: _supervises(pid), LOOK_WITHIN) else L0  # a look at a process may let us wait
 
 
 def is_sandboxed(pid: int) -> bool:

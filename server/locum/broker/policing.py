@@ -124,7 +124,7 @@ class Policing:
         finally:
             close_terminal(terminal)
         now = await self._judging.load()
-        if now.difference != loaded.difference:
+        if (now.shown, now.generation) != (loaded.shown, loaded.generation):
             raise NotAllowed("denied.changed", "policy.toml changed while you were asked", "Look at it again.")
         await self._judging.adopt(now)
         self._core.record.write("policy.change", ok=True, durable=True, pid=connection.peer.pid, reason="adopted")

@@ -81,9 +81,10 @@ class Deny:
             if _fits(self.reference, grant.reference, grant.source, _name(grant.reference))
             and (not self.env or fnmatchcase(grant.env, self.env))
         ]
+        program = request.argv[0].rpartition("/")[2]
         return bool(
             grants
-            and _fits(self.command, " ".join(request.argv), request.argv[0].rpartition("/")[2])
+            and _fits(self.command, " ".join(request.argv), program, " ".join((program, *request.argv[1:])))
             and _fits(self.channel, request.channel)
             and _fits(self.workspace, request.workspace)
         )

@@ -26,6 +26,8 @@ from locum.secret import SecretBytes
 from locum.vaults.local.disk import open_private, read_all, sync, sync_folder, write_all
 
 MAX_SIZE = 1 << 20
+MAX_DIFFERENCE = 200
+"""Lines of a difference that are shown; a longer one is not adopted, for nobody has seen all of it."""
 _SALT = b"policy"
 _HEADER = (
     "# Locum's policy of this user: what stands without a question, and what is forbidden.\n"
@@ -47,6 +49,8 @@ class Loaded:
     """Whether the user's file is not the one that was signed last."""
     difference: tuple[str, ...] = ()
     """The lines of a diff from what is in force to what stands in the file."""
+    shown: str | None = None
+    """What stands in the user's file: this, and not what stands there later, is what a person says yes to."""
 
 
 class PolicyFile:
@@ -55,6 +59,7 @@ class PolicyFile:
     def __init__(self, path: Path, signed: Path, admin: Path) -> None:
         """`path`: for people; `signed`: the copy in the state folder."""
         self._path, self._signed, self._admin = path, signed, admin
+        self._newest = ""  # the newest signed copy that this process has seen: an older one is not believed
 
     def load(self, derive: Callable[[bytes], SecretBytes], workspace: str = "") -> Loaded:
         """Read both files. `derive` gives the vault's key for a salt. Never raises for what stands in a file."""
@@ -62,7 +67,7 @@ class PolicyFile:
         admin = self._load_admin(remarks)
         key = derive(_SALT)
         try:
-            good = _signed_text(_read(self._signed, remarks), key)
+            good, is_behind = self._current(key, remarks)
             shown = _read(self._path, remarks)
         finally:
             key.wipe()
@@ -72,14 +77,28 @@ class PolicyFile:
         if good is None:
             if shown is not None:
                 remarks.append(f"{self._path} is not signed by your vault: ignored")
-            return Loaded(Policies(admin), 0, tuple(remarks), shown is not None, _diff("", shown or ""))
+            return Loaded(Policies(admin), 0, tuple(remarks), shown is not None, _diff("", shown or ""), shown)
         text, generation = good
         rules, standing = _parse_user(text)
         edited = shown != text
         if edited:
             remarks.append(f"{self._path} was changed outside of Locum: ignored (`locum policy explain` shows how)")
-        policies = Policies(admin, rules, () if inside else standing)
-        return Loaded(policies, generation, tuple(remarks), edited, _diff(text, shown or "") if edited else ())
+        if is_behind:
+            remarks.append(
+                f"{self._signed} is gone or older than it was: no standing yes counts (`locum policy restore`)"
+            )
+        policies = Policies(admin, rules, () if inside or is_behind else standing)
+        return Loaded(policies, generation, tuple(remarks), edited, _diff(text, shown or "") if edited else (), shown)
+
+    def _current(self, key: SecretBytes, remarks: list[str]) -> tuple[tuple[str, int] | None, bool]:
+        """Return the newest signed text and its generation, and whether the disk holds an older one or none."""
+        raw = _read(self._signed, remarks)
+        on_disk, newest = _signed_text(raw, key), _signed_text(self._newest, key)
+        if newest is not None and (on_disk is None or on_disk[1] < newest[1]):
+            return newest, True
+        if on_disk is not None:
+            self._newest = raw or ""
+        return on_disk, False
 
     def save(self, derive: Callable[[bytes], SecretBytes], loaded: Loaded, policies: Policies) -> None:
         """Write what is in force now. Raises OSError; what was signed last then stands."""
@@ -89,23 +108,31 @@ class PolicyFile:
 
     def adopt(self, derive: Callable[[bytes], SecretBytes], loaded: Loaded) -> None:
         """Put the file as it is edited in force, after a person has said yes to it. Raises UsageProblem, OSError."""
-        remarks: list[str] = []
-        text = _read(self._path, remarks)
+        text = loaded.shown
         if text is None:
-            raise UsageProblem("policy.file", remarks[-1] if remarks else f"there is no {self._path}")
-        _parse_user(text, strict=True)
+            raise UsageProblem("policy.file", f"there is no {self._path} that can be read")
+        if len(loaded.difference) > MAX_DIFFERENCE:
+            raise UsageProblem("policy.file", "more has changed than a question can show", "Adopt it in smaller steps.")
+        _, standing = _parse_user(text, strict=True)
+        if not set(standing) <= set(loaded.policies.standing.values()):
+            # The hash of what is covered says nothing to people, and what is written beside it could be anything.
+            raise UsageProblem(
+                "policy.file", "a standing yes was added or changed by hand", "Make it with `locum policy allow`."
+            )
         self._write_signed(derive, text, loaded.generation + 1)
 
     def restore(self, derive: Callable[[bytes], SecretBytes]) -> bool:
         """Write what is in force over the edited file; say whether there was anything. Raises OSError."""
         key = derive(_SALT)
         try:
-            good = _signed_text(_read(self._signed, []), key)
+            good, is_behind = self._current(key, [])
         finally:
             key.wipe()
         if good is None:
             self._path.unlink(missing_ok=True)
             return False
+        if is_behind:
+            _replace(self._signed, self._newest)
         self._write_shown(good[0])
         return True
 
@@ -115,20 +142,23 @@ class PolicyFile:
             signature = sign(key, f"{generation}\n{text}")
         finally:
             key.wipe()
-        _replace(self._signed, json.dumps({"generation": generation, "mac": signature, "text": text}))
+        raw = json.dumps({"generation": generation, "mac": signature, "text": text})
+        _replace(self._signed, raw)
+        self._newest = raw
 
     def _write_shown(self, text: str) -> None:
         _replace(self._path, text)
 
     def _load_admin(self, remarks: list[str]) -> Rules:
         try:
-            info = self._admin.lstat()
+            info, folder = self._admin.lstat(), self._admin.parent.stat()
         except FileNotFoundError:
             return Rules()
         except OSError:
             remarks.append(f"{self._admin} cannot be looked at: nothing is granted")
             return LOCKED
-        if not stat.S_ISREG(info.st_mode) or info.st_uid != 0 or info.st_mode & 0o022:
+        is_roots = all(one.st_uid == 0 and not one.st_mode & 0o022 for one in (info, folder))
+        if not stat.S_ISREG(info.st_mode) or not is_roots:
             remarks.append(f"{self._admin} is not root's alone: nothing is granted")
             return LOCKED
         try:
@@ -302,4 +332,4 @@ def _diff(before: str, after: str) -> tuple[str, ...]:
     import difflib
 
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "in force", "in the file", lineterm="", n=1)
-    return tuple(lines)[:200]
+    return tuple(lines)[: MAX_DIFFERENCE + 1]

@@ -122,6 +122,13 @@ def change_question(verb: str, name: str, *, asked_by: str, expires_in: int) -> 
     return Question(_new_id(), f"{verb} {visible(name)} in your vault?", lines, (name,), (), "", L0.name, expires_in)
 
 
+def pair_question(*, asked_by: str, expires_in: int) -> Question:
+    """Make the question for a second editor: who answers questions decides who gets secrets."""
+    lines = (f"{'editor':<9} {visible(asked_by)}", f"{'then':<9} it is asked too, and the first answer counts")
+    title = "Let another editor answer these questions too?"
+    return Question(_new_id(), title, lines, ("the channel",), (), "", L0.name, expires_in)
+
+
 def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -> Question:
     """Make the question for a second name of one value: whoever allows a task sees names, so a name is worth a yes."""
     lines = (

@@ -15,15 +15,13 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from locum.broker import wire
 from locum.broker.client import connect
 from locum.broker.clients import Clients
 from locum.broker.endpoint.server import server_side
 from locum.broker.harden import harden, is_socket
 from locum.broker.peer import agent_marker
-from locum.broker.question import Question
 from locum.broker.service import Service
 from locum.broker.start import EXIT_BUSY
 from locum.errors import LocumError, Unavailable
@@ -63,6 +61,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - noted; nobody is there to handle it
         _note(error)
     finally:
+        lock.release()
         os._exit(code)  # a thread that hangs on a dead disk must not keep the place: all that matters is closed
 
 
@@ -135,13 +134,14 @@ class _Broker:
                 loop.add_signal_handler(getattr(signal, name), self._service.stopping.set)
         listener = server_side().listen(self._paths)
         listener.start(self._clients.admit, self._clients.come)
-        holder = _ControlHolder(socket.socket(fileno=control), self._service) if control is not None else None
+        if control is not None:
+            self._service.control.add(socket.socket(fileno=control))
         if ready is not None:
             with contextlib.suppress(OSError):
                 os.write(ready, b"1")
                 os.close(ready)
         try:
-            while not self._service.stopping.is_set() and not self._is_idle(holder):
+            while not self._service.stopping.is_set() and not self._is_idle():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._service.stopping.wait(), 1)
                 self._service.tick()
@@ -150,68 +150,13 @@ class _Broker:
                     self._service.stopping.set()  # nobody finds us any more, and somebody may sit in our place
         finally:
             listener.close()
+            await self._service.end()
             self._service.close()
             await asyncio.sleep(0)
             self._clients.close()
-            if holder is not None:
-                holder.close()
+            self._service.control.close()
 
-    def _is_idle(self, holder: _ControlHolder | None) -> bool:
-        if self._clients or (holder is not None and holder.is_open):
+    def _is_idle(self) -> bool:
+        if self._clients or self._service.control.is_held or self._service.is_busy:
             self._busy_at = time.monotonic()
         return time.monotonic() - self._busy_at > self._idle_exit
-
-
-class _ControlHolder:
-    """The broker's end of the control channel: questions out, answers in."""
-
-    def __init__(self, channel: socket.socket, service: Service) -> None:
-        self._socket = channel
-        self._service = service
-        self._reader = wire.FrameReader()
-        self._loop = asyncio.get_running_loop()
-        self.is_open = True
-        channel.setblocking(False)
-        service.approvals.send = self._ask
-        service.approvals.cancel = lambda question: self._send({"event": "approve.cancel", "id": question})
-        service.granting.on_leases = lambda leases: self._send({"event": "leases", "leases": leases})
-        self._loop.add_reader(channel, self._readable)
-        self._send({"event": "hello", "version": wire.PROTOCOL})
-
-    def close(self) -> None:
-        """Give the channel up."""
-        if self.is_open:
-            self.is_open = False
-            self._loop.remove_reader(self._socket)
-            self._service.granting.on_leases = None
-            self._service.approvals.holder_left()
-            self._socket.close()
-
-    def _ask(self, question: Question) -> None:
-        self._send({"event": "approve", "question": question.to_wire()})
-
-    def _send(self, message: dict[str, Any]) -> None:
-        try:
-            self._socket.sendall(b"".join(wire.encode(message)))
-        except OSError:  # also a holder that does not read: it cannot ask anybody
-            self.close()
-
-    def _readable(self) -> None:
-        try:
-            data = self._socket.recv(65536)
-            messages = [message for message, _ in self._reader.feed(data)]
-        except (BlockingIOError, InterruptedError):
-            return
-        except (OSError, wire.WireProblem):
-            data, messages = b"", list[wire.Message]()
-        if not data:
-            self.close()
-        for message in messages:
-            params = message.get("params")
-            if message.get("method") == "approve.answer" and isinstance(params, dict):
-                said = cast("dict[str, Any]", params)
-                decision, stands_for = said.get("decision"), said.get("stands_for")
-                seconds = stands_for if decision == "allow-content" and type(stands_for) is int else 0
-                self._service.approvals.answer(
-                    str(said.get("id")), decision in {"allow", "allow-content"}, stands_for=seconds
-                )

@@ -17,6 +17,7 @@ from locum import __version__
 from locum.broker import wire
 from locum.broker.auditing import Auditing
 from locum.broker.comparisons import BULK
+from locum.broker.control import Control
 from locum.broker.core import Answered, Core, Method, Params, take_value
 from locum.broker.granting import Granting
 from locum.broker.harden import lock_memory, runs_as_root
@@ -25,7 +26,7 @@ from locum.broker.level import L0, level_of
 from locum.broker.peer import agent_marker
 from locum.broker.policing import Policing
 from locum.broker.stored import Stored
-from locum.errors import LocumError, NotAllowed, UsageProblem
+from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
     from locum.broker.connection import Connection
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _RELEASES = {"lease.request", "lease.redeem"}
 """What they answer leaves only when everybody who must have the record of it has it."""
+TAKE_BACK_WITHIN = 5
+"""Seconds for which a broker that ends waits until what was issued for leases is taken back; then its journal has it."""
 
 
 class Service:
@@ -48,6 +51,8 @@ class Service:
         self.granting = Granting(self._core, self._judging)
         self._stored = Stored(self._core)
         self._auditing = Auditing(self._core)
+        self.control = Control(self._core)
+        self.granting.on_leases = lambda leases: self.control.tell({"event": "leases", "leases": leases})
         self._methods: dict[str, Method] = {
             "status": self._status,
             "vault.unlock": self._unlock,
@@ -55,6 +60,7 @@ class Service:
             "broker.stop": self._stop,
             **self._auditing.methods(),
             **self._stored.methods(),
+            **self.control.methods(),
             **self.granting.methods(),
             **Policing(self._core, self._judging, self.granting).methods(),
         }
@@ -68,6 +74,8 @@ class Service:
             raise UsageProblem(
                 "wire.method", "the broker does not know this request", "Update locum, or stop the broker."
             )
+        if self.stopping.is_set():
+            raise Unavailable("unavailable.broker", "the broker is ending", "Run the command again.")
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that opened this connection is gone")
         if message.get("method") not in _RELEASES:
@@ -102,6 +110,17 @@ class Service:
         """Once a second."""
         self._stored.write_comparisons(older_than=BULK)
         self.granting.tick()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is left to do that no client waits for."""
+        return self._core.upstream.is_busy
+
+    async def end(self) -> None:
+        """End every lease, and give those who have to take something back the time for it."""
+        self.stopping.set()
+        self.granting.end_all("the broker has stopped")
+        await self._core.upstream.drain(TAKE_BACK_WITHIN)
 
     def close(self) -> None:
         """End everything and write the last record."""

@@ -167,6 +167,21 @@ class ControlChannel:
         self._socket.close()
 
 
+def pair() -> ControlChannel:
+    """Share the control channel of the running broker, after whoever holds it said yes. Raises NotAllowed, Unavailable."""
+    from locum.broker.client import connect
+
+    ours, theirs = socket.socketpair()
+    channel = ControlChannel(ours)
+    try:
+        with theirs, connect(start=False) as client:
+            client.pair(theirs.fileno())
+    except BaseException:
+        channel.close()
+        raise
+    return channel
+
+
 def start_with_control(paths: Paths, *, timeout: float = 10.0) -> ControlChannel | None:
     """Start a broker that we hold the control channel of. None when another holds one, or leases are live elsewhere."""
     ours, theirs = socket.socketpair()

@@ -32,6 +32,16 @@ def start(control_fd: int | None) -> None:
 
 
 @broker.command()
+@click.option(
+    "--control-fd", type=int, required=True, help="An inherited socket: the caller will answer approvals on it."
+)
+def pair(control_fd: int) -> None:
+    """Let another editor answer approvals too, after the one that does now said yes. For editors."""
+    with connect(start=False) as client:
+        client.pair(control_fd)
+
+
+@broker.command()
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(format_: str) -> None:
     """Say whether a broker runs, and what it holds."""

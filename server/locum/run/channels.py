@@ -41,8 +41,6 @@ class Channels:
         self.inner: InnerTerminal | None = None
         self.screen: Stream | None = None
         """The stream that comes from the inner terminal."""
-        self.suspended = False
-        """Whether the person asked to stop the task; who acts on it sets it back."""
         self.always_takes_keys = keyboard and screen
         self.shares_group = keyboard and not screen
         self._theirs: list[int] = []
@@ -75,16 +73,23 @@ class Channels:
         else:
             self.outer.give_back()
 
+    def lacks_keys(self) -> bool:
+        """Say whether the task is to have the keyboard, and has not: it is in the background."""
+        return (
+            self.always_takes_keys
+            and self.outer is not None
+            and not self.outer.taken
+            and self.screen is not None
+            and self.screen.open
+        )
+
     def follow_size(self) -> None:
         """Pass the size of the outer terminal on."""
         if self.outer and self.inner and self.screen and self.screen.open:
             self.inner.follow_size(self.outer)
 
     def pass_keys(self) -> bool:
-        """Read keys and type them for the task. Return whether the keyboard is still there.
-
-        The key that stops a job is not typed but noted in `suspended`: the kernel stops no session that has no shell.
-        """
+        """Read keys and type them for the task. Return whether the keyboard is still there."""
         assert self.outer is not None
         assert self.inner is not None
         try:
@@ -93,9 +98,7 @@ class Channels:
             return True
         except OSError:
             return False
-        stop = self.inner.suspends_at(keys) if keys else -1
-        self.suspended = stop >= 0
-        self.inner.type(keys[:stop] + keys[stop + 1 :] if self.suspended else keys)
+        self.inner.type(keys)
         return bool(keys)
 
     def close(self) -> None:

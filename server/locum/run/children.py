@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -15,7 +16,11 @@ import time
 from typing import NamedTuple
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # include/uapi/linux/prctl.h
+_CLONE_PARENT = 0x8000  # include/uapi/linux/sched.h
+_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220}  # the number of `clone`, by machine
 _IS_LINUX = sys.platform == "linux"
+CAN_ADOPT = _IS_LINUX
+"""Whether orphans can be adopted."""
 _libc = ctypes.CDLL(None) if _IS_LINUX else None
 _LOOK_AGAIN = 0.02  # seconds
 
@@ -33,6 +38,20 @@ def die_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before the line above
         os._exit(128 + signal.SIGKILL)
+
+
+def fork_sibling() -> int:
+    """Fork, as `os.fork`, but the new process is a child of our parent: a program that takes our place does not find it.
+
+    For a process with one thread. Raises `OSError`, also where the number of the system call is not known.
+    """
+    number = _CLONE.get(os.uname().machine)
+    if _libc is None or number is None or sys.maxsize < 1 << 32:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    made = _libc.syscall(number, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if made < 0:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return made
 
 
 class _Process(NamedTuple):
@@ -66,6 +85,13 @@ class Task:
             self._collect(ended.si_pid)
         if self.status is None:  # a child that is none of ours may hide it from the loop above
             self._collect(self.pid)
+
+    def stopped_by(self) -> int | None:
+        """Return the signal that stopped the program since this was last asked, or None. Ask before `reap`."""
+        with contextlib.suppress(ChildProcessError):
+            stopped = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG)
+            return stopped.si_status if stopped else None
+        return None
 
     def signal(self, number: int) -> None:
         """Send a signal to the program's group, or to the program alone when the group is shared with us."""

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 
 from locum.run.channels import Channels
-from locum.run.children import Task, adopt_orphans
+from locum.run.children import CAN_ADOPT, Task, adopt_orphans
+from locum.run.jobs import Keepers, stop_like
 from locum.run.spawn import NotStarted, find_program, spawn
 from locum.run.stream import MaskFailed
 from locum.secret import SecretBytes
@@ -24,8 +25,8 @@ PATIENCE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 QUIET = 0.1
 """After the program ended: so many seconds without output mean that what it wrote has been read."""
-_TO_TIDY = 0.05
-"""Seconds between telling a task that it will be stopped, and stopping it."""
+LOOK_FOR_KEYS = 0.2
+"""Seconds after which a task in the background looks again whether it has the keyboard."""
 AFTERMATH = 2.0
 """Seconds that processes which outlive the program may go on writing."""
 
@@ -77,9 +78,17 @@ def launch(
         adopt_orphans(True)
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
             placement = channels.placement if stdin is None else channels.placement._replace(stdin=stdin)
-            pid = spawn(program, argv, environment, placement, in_child)
+            keepers = Keepers() if CAN_ADOPT and channels.always_takes_keys else None
+            try:
+                pid = spawn(program, argv, environment, placement, in_child, keepers.start if keepers else None)
+            except BaseException:
+                if keepers:
+                    keepers.end()
+                raise
+            if keepers:
+                keepers.let_go()
             task = Task(pid, own_group=channels.placement.own_session)
-            run = _Run(channels, task, wakeup, stop, tells_left=tells_left)
+            run = _Run(channels, task, wakeup, stop, keepers, tells_left=tells_left)
             return run.to_the_end(masks, spelt)
     except NotStarted as problem:
         _say(str(problem))
@@ -94,12 +103,13 @@ class _Run:
     """One task from its start to its end: the loop that waits for whatever happens next."""
 
     def __init__(
-        self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None, *, tells_left: bool
+        self, channels: Channels, task: Task, wakeup: int, stop: StopWatch | None, keepers: Keepers | None, *, tells_left: bool,
     ) -> None:  # fmt: skip
         self._channels = channels
         self._task = task
         self._wakeup = wakeup
         self._stop = stop
+        self._keepers = keepers
         self._tells_left = tells_left
         self._reason: str | None = None
         """Why the task is being stopped."""
@@ -124,6 +134,8 @@ class _Run:
             raise
         finally:
             self._channels.close()
+            if self._keepers:
+                self._keepers.end()
             left = self._task.end_what_is_left(self._patience_left())
         self._task.reap()
         return self._conclude(left)
@@ -187,6 +199,8 @@ class _Run:
         deadlines = [stream.rests_at for stream in self._channels.streams] + [self._kill_at, self._over_at]
         if self._stop is not None:
             deadlines.append(self._stop.next_at)
+        if self._channels.lacks_keys():  # a shell's `fg` says nothing to a job that runs
+            deadlines.append(time.monotonic() + LOOK_FOR_KEYS)
         known = [deadline for deadline in deadlines if deadline is not None]
         return max(0, int((min(known) - time.monotonic()) * 1000) + 1) if known else None
 
@@ -212,33 +226,10 @@ class _Run:
             return
         if self._passes_keys() and channels.outer.fd in ready:
             self._has_keyboard = channels.pass_keys()
-            if channels.suspended:
-                channels.suspended = False
-                self._suspend(channels.inner.foreground_group())
             if not self._has_keyboard:  # a raw terminal has no end of file: it was hung up
                 self._forward(signal.SIGHUP)
         elif channels.inner.has_keys() and channels.screen.source in ready:
             channels.inner.type(b"")
-
-    def _suspend(self, group: int | None) -> None:
-        """Stop the task and then ourselves, as a job of a shell stops; go on when the shell says so.
-
-        The task leads a session of its own, in which the kernel stops nothing by a key (an orphaned process group,
-        setpgid(2)): so it is told first, and then stopped for certain.
-        """
-        if group is None or self._channels.outer is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGTSTP)
-            time.sleep(_TO_TIDY)  # a program may want to leave its screen in order
-            os.killpg(group, signal.SIGSTOP)
-        self._move_output({stream.source: select.POLLIN for stream in self._channels.streams if stream.open})
-        self._channels.outer.give_back()
-        os.kill(os.getpid(), signal.SIGTSTP)
-        self._channels.follow_keys()
-        self._channels.follow_size()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGCONT)
 
     def _passes_keys(self) -> bool:
         channels = self._channels
@@ -259,10 +250,29 @@ class _Run:
                 self._channels.follow_keys()
             elif number in _FORWARDED:
                 self._forward(number)
+        stopped_by = self._task.stopped_by() if self._keepers else None
+        if stopped_by is not None and self._reason is None:
+            self._stop_too(stopped_by)
         self._task.reap()
         if self._task.status is not None and self._over_at is None:
             self._aftermath_ends = time.monotonic() + AFTERMATH
             self._over_at = time.monotonic() + QUIET
+
+    def _stop_too(self, number: int) -> None:
+        """The task was stopped from its keyboard: give the terminal back, stop, and go on with the task when we are."""
+        until = time.monotonic() + QUIET
+        for stream in self._channels.streams:  # what it wrote last is to stand before the shell's prompt
+            while stream.open and stream.wants_to_read() and time.monotonic() < until and stream.read():
+                pass
+            stream.rest()
+            while stream.waiting and time.monotonic() < until:
+                stream.write()
+        assert self._channels.outer is not None
+        self._channels.outer.give_back()
+        stop_like(number)
+        self._channels.follow_size()
+        self._channels.follow_keys()
+        self._task.signal(signal.SIGCONT)
 
     def _forward(self, number: int) -> None:
         self._hurried = self._hurried or number in (signal.SIGTERM, signal.SIGHUP)

@@ -66,17 +66,19 @@ def spawn(
     environment: Mapping[bytes, bytes],
     placement: Placement,
     in_child: Callable[[], None] | None = None,
+    beside: Callable[[int], None] | None = None,
 ) -> int:
     """Start the program and return its process id once it runs. Raises `NotStarted` when `execve` refuses.
 
     `in_child` is called in the new process, before the program takes its place; it may raise `NotStarted` too.
+    `beside` is called there before, once the terminal is its own; it is given the descriptor that tells us of the start.
     """
     arguments = [os.fsencode(argument) for argument in argv]
     reading, writing = os.pipe()  # both close on exec: the end of the file means that it runs
     launcher = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(program, arguments, environment, placement, launcher, writing, in_child)
+        _become(program, arguments, environment, placement, launcher, writing, in_child, beside)
     os.close(writing)
     with open(reading, "rb") as report:  # noqa: PTH123 - a descriptor
         refusal = report.read()
@@ -99,6 +101,7 @@ def _become(
     launcher: int,
     report: int,
     in_child: Callable[[], None] | None,
+    beside: Callable[[int], None] | None,
 ) -> NoReturn:
     """In the child: take the place and run the program. Never returns, never raises."""
     try:
@@ -108,6 +111,8 @@ def _become(
         die_with_parent(launcher)
         if placement.terminal is not None:
             fcntl.ioctl(placement.terminal, termios.TIOCSCTTY, 0)
+        if beside is not None:
+            beside(report)
         _place_descriptors(placement)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal survives exec
             signal.signal(number, signal.SIG_DFL)

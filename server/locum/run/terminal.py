@@ -89,15 +89,6 @@ class InnerTerminal:
             return False
         return not local & termios.ICANON or not local & termios.ECHO
 
-    def suspends_at(self, keys: bytes) -> int:
-        """Return where among keys the one stands that stops a job (Ctrl-Z), -1 when none does or the task wants it raw."""
-        try:
-            attributes = termios.tcgetattr(self.master)
-        except termios.error:
-            return -1
-        key = attributes[_CHARACTERS][termios.VSUSP]
-        return keys.find(key) if attributes[_LOCAL] & termios.ISIG and key != b"\0" else -1
-
     def type(self, keys: bytes) -> None:
         """Pass keys to the task; what it cannot take yet is kept."""
         self._keys += keys

@@ -118,7 +118,7 @@ def test_a_lease_is_used_once_by_its_holder_in_its_time() -> None:
     lease = granted(table, holder)
     with pytest.raises(NotAllowed) as foreign:
         table.use(lease.id, object())
-    assert table.use(lease.id, holder) == REQUEST.grants
+    assert table.use(lease.id, holder) is lease
     with pytest.raises(NotAllowed) as again:
         table.use(lease.id, holder)
     late = granted(table, holder)

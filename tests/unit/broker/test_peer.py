@@ -79,7 +79,7 @@ def test_a_program_that_changed_since_it_connected_is_shown_with_both_names() ->
 
 
 def test_an_environment_that_lets_us_wait_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A process may map a file of a file system that it serves itself where its environment was. Here: a pipe."""
+    """What keeps a look waiting is here a pipe."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     monkeypatch.setattr(peer_module, "LOOK_WITHIN", 0.05)

@@ -108,3 +108,8 @@ def test_a_name_that_the_user_calls_production() -> None:
 
 def test_a_workspace_may_ask_for_more_care() -> None:
     assert decide(Policies(standing=[YES]), replace(REQUEST, production=True)) == "ask"
+
+
+def test_a_forbidden_program_is_forbidden_by_its_full_path_too() -> None:
+    policies = Policies(user=Rules(deny=(Deny(command="npm *"),)))
+    assert decide(policies, replace(REQUEST, argv=("/usr/bin/npm", *REQUEST.argv[1:]))) == "deny"

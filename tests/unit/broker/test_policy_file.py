@@ -111,3 +111,35 @@ def test_what_a_person_adopts_must_make_sense(files: PolicyFile, tmp_path: Path)
         files.adopt(DERIVE, files.load(DERIVE))
     assert files.restore(DERIVE)
     assert "X" in shown.read_text()
+
+
+def test_an_older_signed_copy_brings_no_yes_back(files: PolicyFile, tmp_path: Path) -> None:
+    signed, rules = tmp_path / "state" / "policy.signed", Rules(deny=(Deny(reference="X*"),))
+    files.save(DERIVE, files.load(DERIVE), Policies(standing=[YES]))
+    old = signed.read_bytes()
+    files.save(DERIVE, files.load(DERIVE), Policies(user=rules))
+    for attack in (lambda: signed.write_bytes(old), signed.unlink):
+        attack()
+        loaded = files.load(DERIVE)
+        assert not loaded.policies.standing
+        assert loaded.policies.user == rules  # what is forbidden stays so
+        assert any("older" in remark for remark in loaded.remarks)
+        files.restore(DERIVE)
+        assert files.load(DERIVE).remarks == ()
+
+
+def test_adopting_takes_what_was_shown_and_adds_no_yes(files: PolicyFile, tmp_path: Path) -> None:
+    path = tmp_path / "config" / "policy.toml"
+    files.save(DERIVE, files.load(DERIVE), Policies(standing=[YES]))
+    text = path.read_text()
+    path.write_text(text.replace("h" * 64, "e" * 64))
+    with pytest.raises(UsageProblem, match="by hand"):
+        files.adopt(DERIVE, files.load(DERIVE))
+    path.write_text(text + "#\n" * 400)
+    with pytest.raises(UsageProblem, match="can show"):
+        files.adopt(DERIVE, files.load(DERIVE))
+    path.write_text('max_ttl = "1h"\n' + text)
+    seen = files.load(DERIVE)
+    path.write_text('max_ttl = "9h"\n' + text)
+    files.adopt(DERIVE, seen)
+    assert files.load(DERIVE).policies.user.max_ttl == 3600

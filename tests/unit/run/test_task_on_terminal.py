@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
 import signal
-import sys
 import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -282,33 +279,3 @@ def test_time_does_not_matter_for_what_is_shown(bench: Bench) -> None:
     assert terminal.text.startswith("plain ")
     assert terminal.text.endswith(" plain")
     assert_unreadable(bench.canary, terminal.output)
-
-
-def test_ctrl_z_and_fg_in_a_shell(bench: Bench) -> None:
-    """As a job of an interactive shell: it stops, the shell has its prompt, `fg` goes on, and the modes are right each time."""
-    shell = bench.on_terminal("bash", "--norc", "--noprofile", "-i", bare=True)
-    shell.type("PS1='ready> '\r")
-    shell.wait_for("ready> ")
-    code = "import time; print('be' + 'gin', flush=True); time.sleep(60)"
-    shell.type(shlex.join(bench.command(sys.executable, "-c", code)) + "\r")
-    shell.wait_for("begin")
-    shell.type(b"\x1a")
-    shell.wait_for("Stopped")
-    shell.type("stty -a | grep -o ' -\\?icanon'; echo mo''des\r")
-    shell.wait_for("modes")
-    assert " icanon" in shell.text
-    shell.type("fg; echo co''de $?\r")
-    time.sleep(0.5)
-    shell.type(b"\x03")
-    shell.wait_for("code 130")
-    shell.type("jobs; exit 3\r")
-    assert shell.wait() == 3
-
-
-def test_ctrl_z_is_a_key_for_a_program_that_wants_it_raw(bench: Bench) -> None:
-    code = "import tty; tty.setraw(0); w('ready'); w('got %d' % os.read(0, 1)[0])"
-    terminal = bench.on_terminal(*python(code))
-    terminal.wait_for("ready")
-    terminal.type(b"\x1a")
-    terminal.wait_for("got 26")
-    assert terminal.wait() == 0

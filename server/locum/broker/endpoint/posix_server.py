@@ -45,6 +45,10 @@ class Lock:
         """Say whether others would still meet this lock."""
         return _is_at(self._path, os.fstat(self._descriptor))
 
+    def release(self) -> None:
+        """Let others take it."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
 
 def take_lock(path: Path) -> Lock | None:
     """Take the lock of this path; None when somebody else has it."""

@@ -64,6 +64,10 @@ class Lock(Protocol):
         """Say whether others would still meet it: its file was not taken away."""
         ...
 
+    def release(self) -> None:
+        """Let others take it, before a process ends that may not be able to."""
+        ...
+
 
 class ServerSide(Protocol):
     """A module that listens."""

@@ -41,6 +41,10 @@ class Lock:
         """Say whether others would still meet this lock."""
         return True
 
+    def release(self) -> None:
+        """Let others take it."""
+        os.close(self._descriptor)
+
 
 def take_lock(path: Path) -> Lock | None:
     """Take the lock of this path; None when somebody else has it."""

@@ -37,12 +37,17 @@ def start_asking(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _hold(ls: LocumServer, loop: asyncio.AbstractEventLoop) -> None:
-    from locum.broker.client import control_channel
+    from locum.broker.client import control_channel, paired_channel
 
+    may_pair = True
     while True:
         try:
             channel = control_channel()
+            if channel is None and may_pair:
+                may_pair = False  # one question: a no is not asked about again
+                channel = paired_channel()
             if channel is not None:
+                may_pair = True
                 _serve(ls, loop, channel)
                 continue  # the broker has ended: hold the next one's channel
         except (LocumError, OSError):
