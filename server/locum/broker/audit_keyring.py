@@ -59,53 +59,57 @@ class KeyringAnchor:
             self._wake.set()
 
     def close(self, wait: float = 0.0) -> None:
-        """Keep the end, which must be on disk by now, and end the thread: after this returns, or within `wait` seconds."""
+        """Keep the end, which must be on disk by now, and end the thread: after this returns, or within `wait` seconds.
+
+        A thread that has not heard from the keyring yet gives up with the process: its anchor stays where it was.
+        """
         with self._guard:
-            if not self._ending:
+            if not self._ending and not self._key.is_empty():
                 self._last = signed_anchor(self._log.end, self._key)
                 self._ending = True
-                self._key.wipe()
         self._wake.set()
         if wait:
             self._thread.join(wait)
 
     def _work(self) -> None:
-        known = self._known()
-        if isinstance(known, str) and known != EMPTY:
-            return  # no keyring, or a locked one: nothing to keep an anchor in until the log is opened again
-        while True:
-            self._wake.wait(EVERY_SECONDS)
-            self._wake.clear()
-            note, end = self._note()
-            if note and (end.sequence != self._kept.sequence) and not keep_note(self._account, note):
-                self._kept = end
-            if self._ending:
-                return
+        try:
+            if self._is_usable():
+                self._keep_on()
+        finally:
+            with self._guard:
+                self._key.wipe()
 
-    def _known(self) -> Anchor | str:
-        """Return the keyring's anchor; tell when the log is not the one that it knows."""
+    def _keep_on(self) -> None:
+        while True:
+            note, end = self._note()
+            if note and end.sequence != self._kept.sequence and not keep_note(self._account, note):
+                self._kept = end
+            if self._ending and note == self._last:
+                return
+            self._wake.wait(0.0 if self._ending else EVERY_SECONDS)
+            self._wake.clear()
+
+    def _is_usable(self) -> bool:
+        """Say whether the keyring answers and its anchor may be replaced; tell when the log is not the one it knows."""
         note = read_note(self._account)
-        with self._guard:
-            if self._ending:
-                return "closed"
-            if not isinstance(note, bytes):
-                return EMPTY if note == NO_NOTE else note.reason
-            known = parse_anchor(note, self._key)
+        if not isinstance(note, bytes):
+            return note == NO_NOTE  # none, or a locked one: nothing to keep an anchor in until the log is opened again
+        known = parse_anchor(note, self._key)
         if isinstance(known, Anchor):
             self._kept = known
         missing = known if isinstance(known, str) else self._log.lacks(known)
-        if missing:
-            try:
+        try:
+            if missing:
                 self._tell(f"{missing} (says the keyring)")
-            except LocumError:
-                return "closed"  # the anchor must not be replaced before that is written down
-        return EMPTY if isinstance(known, str) else known
+        except LocumError:
+            return False  # the anchor must not be replaced before that is written down
+        return True
 
-    def _note(self) -> tuple[bytes, Anchor]:
+    def _note(self) -> tuple[bytes | None, Anchor]:
         """Return the signed end of what is on disk."""
         with self._guard:
             if self._ending:
-                return self._last or b"", self._log.end
+                return self._last, self._log.end
             try:
                 self._log.commit()
             except LocumError:

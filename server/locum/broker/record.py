@@ -164,8 +164,9 @@ class Record:
         self._collector = Collector(settings, self._log, self._derive(ANCHOR_SALT), secrets)
 
     def _tell_missing(self, missing: str) -> None:
-        if self._log is not None:
-            self._log.append(RECOVERED, ok=False, durable=True, reason=missing)
+        if self._log is None:
+            raise AuditFailed("it is not open")
+        self._log.append(RECOVERED, ok=False, durable=True, reason=missing)
 
     @staticmethod
     def _not_taken(collector: Collector) -> LocumError:

@@ -101,12 +101,16 @@ def test_lines_fit_a_terminal_and_mark_what_failed() -> None:
     assert "inside an AI agent" in " ".join(shown.split())
 
 
+def about(name: str) -> Wanted:
+    return Wanted(secret=name)
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
         (Wanted(task="test"), ["lease.grant", "lease.use", "lease.end"]),
-        (Wanted(secret="API_KEY"), ["lease.grant", "lease.use", "lease.end"]),
-        (Wanted(secret="OTHER"), ["secret.store"]),
+        (about("API_KEY"), ["lease.grant", "lease.use", "lease.end"]),
+        (about("OTHER"), ["secret.store"]),
         (Wanted(lease="ls_a"), ["lease.grant", "lease.use", "lease.end"]),
         (Wanted(operation="lease.*"), ["lease.grant", "lease.use", "lease.end", "lease.deny"]),
         (Wanted(failed=True), ["lease.deny"]),

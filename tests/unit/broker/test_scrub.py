@@ -13,6 +13,8 @@ from locum.broker.scrub import scrub, scrub_argv
 from support.home import canary
 from support.tokens import github_token
 
+SHORT = "hunter" + "2"
+
 KEPT = [
     "npm test", "python3 -m locum run --secret API_KEY -- npm run build", "git commit -m 'fix the thing'", "gh auth login",
     "/usr/lib/python3/dist-packages/node_modules/.bin/thing2 tests/e2e/test_audit_rotation.py",
@@ -47,11 +49,11 @@ def test_tokens_go_wherever_they_stand(before: str, make) -> None:
 
 @pytest.mark.parametrize(
     "argv",
-    [["x", "--password", "hunter2"], ["x", "--client-secret=hunter2"], ["x", "postgres://me:hunter2@h/db"], ["env", "DB_PASSWORD=hunter2"],
-     ["curl", "-H", "Authorization: Basic hunter2"], ["x", "--api-key", "hunter2"], ["x", "{'token': 'hunter2'}"]],
+    [["x", "--password", SHORT], ["x", f"--client-secret={SHORT}"], ["x", f"postgres://me:{SHORT}@h/db"], ["env", f"DB_PASSWORD={SHORT}"],
+     ["curl", "-H", f"Authorization: Basic {SHORT}"], ["x", "--api-key", SHORT], ["x", f"{{'token': '{SHORT}'}}"]],
 )  # fmt: skip
 def test_short_ones_go_where_something_says_what_they_are(argv: list[str]) -> None:
-    assert "hunter2" not in scrub_argv(argv)
+    assert SHORT not in scrub_argv(argv)
 
 
 @given(st.text(max_size=300))
