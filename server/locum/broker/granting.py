@@ -174,7 +174,7 @@ class Granting:
         """Ask a person; return by which way the yes came. Raises NotAllowed."""
         session = session_of(connection.peer.pid)
         if not has_own_terminal(connection, terminal):
-            self._cooldown.check(judged.hash, session)
+            self._cooldown.check(judged.hash, session, agent=bool(judged.agent))
         question = lease_question(judged, asked_by=who(connection), expires_in=ANSWER_WITHIN)
         answer = await ask(self._core.approvals, connection, question, terminal)
         if not answer.allowed:

@@ -50,17 +50,20 @@ class Cooldown:
         self._noes: OrderedDict[Hashable, float] = OrderedDict()
         self._sessions: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
-    def check(self, what: Hashable, session: Hashable) -> None:
-        """Raise NotAllowed (`denied.cooldown`) while a no is fresh."""
+    def check(self, what: Hashable, session: Hashable, *, agent: bool) -> None:
+        """Raise NotAllowed (`denied.cooldown`) while a no is fresh: to an agent one no, to anybody else many.
+
+        A person who said no by mistake asks again; an agent tries again.
+        """
         now = self._clock()
-        left = self._noes.get(what, -AFTER_A_NO) + AFTER_A_NO - now
+        left = self._noes.get(what, -AFTER_A_NO) + AFTER_A_NO - now if agent else 0.0
         times = self._sessions.get(session, deque())
         recent = [at for at in times if now - at < WITHIN]
         if len(recent) >= MANY_NOES:
             left = max(left, recent[-1] + AFTER_MANY_NOES - now)
         if left > 0:
             raise NotAllowed(
-                "denied.cooldown", f"you said no to this; it is not asked again for {round(left) or 1} s",
+                "denied.cooldown", f"the answer was no; it is not asked again for {round(left) or 1} s",
                 "Run it in a terminal of your own to be asked at once.",
             )  # fmt: skip
 

@@ -162,8 +162,9 @@ class _Tour:
         for record in records:
             if record["api"]["operation"] != _COMPARED:
                 self._say("  " + audit_line(record))
-        compared = sum(record["api"]["operation"] == _COMPARED for record in records)
-        self._say(f"  … and {compared} times {_COMPARED}: each fix asks whether the vault has its value already.")
+        self._say(
+            f"  … and, once a minute or at a program's end, {_COMPARED}: each fix asks whether the vault has its value."
+        )
         verdict = _locum(self._project, "audit", "verify")
         self._say("  " + verdict.stdout.strip())
         return verdict.returncode == 0

@@ -79,29 +79,31 @@ def test_a_pace_is_each_ones_own() -> None:
     pace.take(1)
 
 
-def test_a_no_rests() -> None:
+def test_a_no_to_an_agent_rests() -> None:
     clock = Clock()
     cooldown = Cooldown(clock)
-    cooldown.check("a", 1)
+    cooldown.check("a", 1, agent=True)
     cooldown.refused("a", 1)
     with pytest.raises(NotAllowed) as refused:
-        cooldown.check("a", 2)
+        cooldown.check("a", 2, agent=True)
     assert refused.value.code == "denied.cooldown"
-    cooldown.check("b", 1)
+    cooldown.check("a", 2, agent=False)  # a person may have said no by mistake
+    cooldown.check("b", 1, agent=True)
     clock.now += AFTER_A_NO + 1
-    cooldown.check("a", 1)
+    cooldown.check("a", 1, agent=True)
 
 
-def test_many_noes_quiet_a_session() -> None:
+@pytest.mark.parametrize("agent", [True, False])
+def test_many_noes_quiet_a_session(agent: bool) -> None:
     clock = Clock()
     cooldown = Cooldown(clock)
     for number in range(MANY_NOES):
         cooldown.refused(number, 1)
     with pytest.raises(NotAllowed):
-        cooldown.check("other", 1)
-    cooldown.check("other", 2)
+        cooldown.check("other", 1, agent=agent)
+    cooldown.check("other", 2, agent=agent)
     clock.now += AFTER_MANY_NOES + 1
-    cooldown.check("other", 1)
+    cooldown.check("other", 1, agent=agent)
 
 
 @given(lines=st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["C", "M", "Z"]) | st.just(" "), max_size=300), max_size=6),
