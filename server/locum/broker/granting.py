@@ -119,9 +119,13 @@ class Granting:
 
     def _of_same_task(self, connection: Connection, judged: Judged) -> Lease | None:
         """Grant to a process of a live task, without a question, what that task was granted already."""
+        if judged.decision.kind == "deny":
+            return None
         pid = connection.peer.pid
         above = ancestors(pid)
         for parent in self._core.leases:
+            if parent.level != judged.level.name:
+                continue  # what a sandboxed agent asks for is not what the task around its sandbox was allowed
             if parent.pid not in above or not _is_part(judged.request, parent.request):
                 continue
             holder = cast("Connection", parent.holder)
