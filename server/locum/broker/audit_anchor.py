@@ -13,7 +13,7 @@ from pathlib import Path
 
 from locum.broker.audit_record import is_signed, sign
 from locum.secret import SecretBytes
-from locum.vaults.local.disk import open_private, read_all, sync, write_all
+from locum.vaults.local.disk import open_private, read_all, replace_private
 
 _MAX_SIZE = 256
 GONE = "the anchor is gone"
@@ -48,15 +48,7 @@ def read_anchor(place: Path, key: SecretBytes) -> Anchor | str:
 
 def write_anchor(place: Path, key: SecretBytes, anchor: Anchor) -> None:
     """Replace the anchor in a file. Raises OSError; the old one then stands."""
-    temporary = place.with_name(place.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, signed_anchor(anchor, key))
-        sync(descriptor)  # else a power cut could leave an empty anchor, which looks like an attack
-    finally:
-        os.close(descriptor)
-    temporary.replace(place)
+    replace_private(place, signed_anchor(anchor, key))  # an empty one, as after a power cut, would look like an attack
 
 
 def signed_anchor(anchor: Anchor, key: SecretBytes) -> bytes:

@@ -25,7 +25,7 @@ from locum.broker.audit_record import is_signed, sign
 from locum.errors import UsageProblem
 from locum.refs.reference import is_name
 from locum.secret import SecretBytes
-from locum.vaults.local.disk import is_open_to_others, is_ours, open_private, read_all, sync, write_all
+from locum.vaults.local.disk import is_open_to_others, is_ours, open_private, read_all, replace_private
 
 SETTINGS_SALT = b"collector"
 _MAX_SIZE = 64 * 1024
@@ -173,15 +173,7 @@ def save_allowed(path: Path, key: SecretBytes, settings: Settings | None) -> Non
         path.unlink(missing_ok=True)
         return
     text = json.dumps(asdict(settings), sort_keys=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, f"{text}\n{sign(key, text)}\n".encode())
-        sync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
+    replace_private(path, f"{text}\n{sign(key, text)}\n".encode())
 
 
 def _read(path: Path) -> bytes | None:

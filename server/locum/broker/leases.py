@@ -49,7 +49,6 @@ class Lease:
     level: str
     uses: int
     """How often the values may still be taken."""
-    used: int = 0
     derived: int = 0
     """How many leases were made of this one."""
 
@@ -134,7 +133,6 @@ class LeaseTable:
         if lease.uses <= 0:
             raise no_lease()
         lease.uses -= 1
-        lease.used += 1
         return lease
 
     def renew(self, lease_id: str, holder: object) -> Lease:

@@ -19,7 +19,7 @@ from locum.broker.content import Content
 from locum.broker.scrub import scrub
 from locum.broker.wire import LeaseRequest
 from locum.secret import SecretBytes
-from locum.vaults.local.disk import open_private, read_all, write_all
+from locum.vaults.local.disk import open_private, read_all, replace_private
 
 MOST_TASKS = 200
 MOST_SHOWN = 12
@@ -135,14 +135,7 @@ class Memory:
         finally:
             key.wipe()
         try:
-            temporary = self._path.with_name(self._path.name + ".tmp")
-            temporary.unlink(missing_ok=True)
-            descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            try:
-                write_all(descriptor, signed)
-            finally:
-                os.close(descriptor)
-            temporary.replace(self._path)
+            replace_private(self._path, signed)
         except OSError:
             return
 

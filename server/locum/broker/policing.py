@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ class Policing:
         }  # fmt: skip
 
 
-def _chosen(standing: dict[str, Standing] | Any, wanted: str, *, everything: bool) -> list[str]:
+def _chosen(standing: Mapping[str, Standing], wanted: str, *, everything: bool) -> list[str]:
     if everything:
         return list(standing)
     found = [key for key in standing if wanted and key.startswith(wanted)]

@@ -23,7 +23,7 @@ from locum.broker.policy import LOCKED, MAX_STANDING, Deny, Policies, Rules, Sta
 from locum.errors import UsageProblem
 from locum.refs.manifest import parse_duration
 from locum.secret import SecretBytes
-from locum.vaults.local.disk import open_private, read_all, sync, sync_folder, write_all
+from locum.vaults.local.disk import open_private, read_all, replace_private, sync_folder
 
 MAX_SIZE = 1 << 20
 MAX_DIFFERENCE = 200
@@ -209,15 +209,7 @@ def _read(path: Path, remarks: list[str]) -> str | None:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, text.encode())
-        sync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
+    replace_private(path, text.encode())
     with contextlib.suppress(OSError):
         sync_folder(path.parent)
 

@@ -15,7 +15,6 @@ with the task. What each way is worth against programs of the same user stands i
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -28,6 +27,7 @@ from locum.broker.wire import Grant
 from locum.errors import Unavailable, UsageProblem
 from locum.paths import LEASE_PREFIX, Paths, memory_dir, private_dir, sweep_leases
 from locum.run.children import die_with_parent
+from locum.run.memory import seal, sealable_memory, write_value
 from locum.secret import SecretBytes
 
 OPENED_WITHIN = 5
@@ -109,7 +109,7 @@ class _InFiles(Delivery):
             place = self.folder / name
             descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                _write(descriptor, value)
+                write_value(descriptor, value)
             finally:
                 os.close(descriptor)
             paths[name] = os.fspath(place)
@@ -120,8 +120,6 @@ class _InDescriptors(Delivery):
     """`fd`: sealed memory, inherited."""
 
     def prepare(self) -> None:
-        from locum.run.rendered import sealable_memory
-
         self._memory: dict[str, int] = {}
         for name in self._names:
             self._memory[name] = sealable_memory()
@@ -132,8 +130,8 @@ class _InDescriptors(Delivery):
 
     def fill(self, values: Mapping[str, SecretBytes]) -> Delivered:
         for name, value in values.items():
-            _write(self._memory[name], value)
-            _seal(self._memory[name])
+            write_value(self._memory[name], value)
+            seal(self._memory[name])
         paths = {name: f"/dev/fd/{self._memory[name]}" for name in values}
         numbers = {f"{name}_FD": SecretBytes(b"%d" % self._memory[name]) for name in values}
         return Delivered(self._path_variables(paths) | numbers)
@@ -147,8 +145,6 @@ class _OnStdin(Delivery):
     """`stdin`: sealed memory as the task's standard input. It ends after the value, and there is no keyboard."""
 
     def prepare(self) -> None:
-        from locum.run.rendered import sealable_memory
-
         if len(self._names) != 1:
             raise UsageProblem(
                 "run.stdin", f"standard input takes one secret, and this task has {len(self._names)}",
@@ -159,8 +155,8 @@ class _OnStdin(Delivery):
 
     def fill(self, values: Mapping[str, SecretBytes]) -> Delivered:
         (value,) = values.values()
-        _write(self._memory, value)
-        _seal(self._memory)
+        write_value(self._memory, value)
+        seal(self._memory)
         reading = os.open(f"/proc/self/fd/{self._memory}", os.O_RDONLY | os.O_CLOEXEC)
         self._undo.callback(os.close, reading)
         return Delivered({}, reading)
@@ -235,7 +231,7 @@ def _give_once(place: Path, value: SecretBytes, launcher: int) -> None:
     place.unlink()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(OPENED_WITHIN)
-    _write(writing, value)
+    write_value(writing, value)
 
 
 def _end(pid: int) -> None:
@@ -245,18 +241,3 @@ def _end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
-
-
-def _write(descriptor: int, value: SecretBytes) -> None:
-    with value.view() as view:
-        written = 0
-        while written < len(view):
-            written += os.write(descriptor, view[written:])
-
-
-def _seal(descriptor: int) -> None:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    fcntl.fcntl(
-        descriptor, fcntl.F_ADD_SEALS,
-        fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE,
-    )  # fmt: skip

@@ -32,6 +32,7 @@ from typing import NoReturn
 from locum.errors import EXIT_DENIED, EXIT_USAGE, Unavailable
 from locum.paths import private_dir
 from locum.run.children import die_with_parent
+from locum.run.memory import write_value
 from locum.run.rendered import Template, changed
 from locum.run.spawn import NotStarted
 from locum.secret import SecretBytes
@@ -86,10 +87,7 @@ class MountedFiles:
 
     def fill(self, at: int, content: SecretBytes) -> None:
         """Write the copy of the template `at`; from then on nobody can change it."""
-        with content.view() as view:
-            written = 0
-            while written < len(view):
-                written += os.write(self._files[at], view[written:])
+        write_value(self._files[at], content)
 
     def end_writing(self) -> None:
         """Let nobody write the copies any more, us included: a program that somebody could write is not run (ETXTBSY)."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import stat
@@ -23,8 +22,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from locum.errors import Unavailable, UsageProblem
+from locum.errors import UsageProblem
 from locum.paths import private_dir
+from locum.run.memory import seal, sealable_memory, write_value
 from locum.run.patterns import SHORTEST
 from locum.secret import SecretBytes
 
@@ -32,9 +32,6 @@ MAX_FILE = 1 << 20
 """Bytes of a file that is rendered."""
 
 _PREFIX = "rendered-"
-_NOEXEC_SEAL = 0x0008  # MFD_NOEXEC_SEAL, include/uapi/linux/memfd.h; since Linux 6.3
-_FIRST_DESCRIPTOR = 64
-"""Shells open the ones below for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +133,8 @@ class MemoryFile:
 
     def fill(self, content: SecretBytes) -> None:
         """Write the content; from then on nobody can change it."""
-        with content.view() as view:
-            written = 0
-            while written < len(view):
-                written += os.write(self._descriptor, view[written:])
-        fcntl.fcntl(
-            self._descriptor, fcntl.F_ADD_SEALS,
-            fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE,
-        )  # fmt: skip
+        write_value(self._descriptor, content)
+        seal(self._descriptor)
         os.set_inheritable(self._descriptor, True)
 
     def belong_to_this_process(self) -> None:
@@ -177,38 +168,8 @@ def _tidy(runtime: Path) -> None:
                 folder.rmdir()
 
 
-def sealable_memory() -> int:
-    """Return the descriptor of an empty file in memory that can be sealed, closed on exec. Raises Unavailable."""
-    if not hasattr(os, "memfd_create"):
-        raise _no_memory("this system has none")
-    try:
-        try:
-            made = os.memfd_create("locum", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING | _NOEXEC_SEAL)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            made = os.memfd_create("locum", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)  # an older kernel
-    except OSError as error:
-        raise _no_memory(_reason(error)) from None
-    os.fchmod(made, 0o600)  # programs refuse credentials that others may read
-    for first in (_FIRST_DESCRIPTOR, 3):
-        with contextlib.suppress(OSError):  # above the process's limit
-            descriptor = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, first)
-            os.close(made)
-            return descriptor
-    os.close(made)
-    raise _no_memory("too many files are open")
-
-
 def _unusable(name: str, reason: str, hint: str = "") -> UsageProblem:
     return UsageProblem("render.file", f"cannot render {name}: {reason}", hint)
-
-
-def _no_memory(reason: str) -> Unavailable:
-    return Unavailable(
-        "unavailable.memory", f"--render needs a file in memory, which Linux has: {reason}",
-        "Pass the value as a variable: locum run --secret NAME -- CMD",
-    )  # fmt: skip
 
 
 def _reason(error: Exception) -> str:

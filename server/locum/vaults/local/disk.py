@@ -75,7 +75,20 @@ def open_private(path: Path | str, flags: int) -> int:
     return os.open(path, flags | _FLAGS, 0o600)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def replace_private(path: Path, data: bytes) -> None:
+    """Put a new 0600 file in the place of one, whole or not at all, on disk before it gets the name. Raises OSError."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(descriptor, data)
+        sync(descriptor)  # else a power cut could leave an empty file under the name
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write every byte. Raises OSError; some bytes may then have been written."""
     rest = memoryview(data)
     while rest:
