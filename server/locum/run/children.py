@@ -54,7 +54,9 @@ def fork_sibling() -> int:
     return made
 
 
-class _Process(NamedTuple):
+class Process(NamedTuple):
+    """One process, as the table tells."""
+
     parent: int
     started: int  # clock ticks since boot
     zombie: bool
@@ -114,7 +116,7 @@ class Task:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return []
-        table = _process_table()
+        table = process_table()
         below = [pid for pid, process in table.items() if process.parent == os.getpid() and self._is_young(process)]
         for pid in below:  # grows while it is read: the tree, level by level
             below += [other for other, process in table.items() if process.parent == pid]
@@ -150,18 +152,19 @@ class Task:
         process = _look_up(pid)
         return pid == self.pid or (process is not None and self._is_young(process))
 
-    def _is_young(self, process: _Process) -> bool:
+    def _is_young(self, process: Process) -> bool:
         return process.started >= self._started
 
 
-def _process_table() -> dict[int, _Process]:
+def process_table() -> dict[int, Process]:
+    """Return all processes by number (Linux: proc(5)); empty elsewhere."""
     if not _IS_LINUX:
         return {}
     found = {int(name): _look_up(int(name)) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - names only, and fast
     return {pid: process for pid, process in found.items() if process}
 
 
-def _look_up(pid: int) -> _Process | None:
+def _look_up(pid: int) -> Process | None:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -173,4 +176,4 @@ def _look_up(pid: int) -> _Process | None:
     finally:
         os.close(fd)
     state, parent, *rest = stat[stat.rindex(b")") + 2 :].split()  # the name before may hold spaces and brackets
-    return _Process(int(parent), int(rest[17]), state in b"ZX")
+    return Process(int(parent), int(rest[17]), state in b"ZX")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from locum.errors import Unavailable
-from locum.run.children import die_with_parent
+from locum.run.children import die_with_parent, process_table
 from locum.run.egress.rules import Carried, environment
 
 
@@ -123,15 +123,10 @@ def _socket_of(port: int) -> str | None:
 
 
 def _below(launcher: int) -> list[int]:
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names only, and fast
-        if name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                stat = Path(f"/proc/{name}/stat").read_bytes()
-                parents[int(name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
-    found = [pid for pid, parent in parents.items() if parent == launcher and pid != os.getpid()]
+    table = process_table()
+    found = [pid for pid, process in table.items() if process.parent == launcher and pid != os.getpid()]
     for pid in found:  # grows while it is read: the tree, level by level
-        found += [other for other, parent in parents.items() if parent == pid]
+        found += [other for other, process in table.items() if process.parent == pid]
     return found
 
 
