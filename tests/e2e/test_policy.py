@@ -126,7 +126,7 @@ def test_a_no_changes_nothing_and_an_agent_cannot_say_yes(ready: Ready) -> None:
 
 def test_a_yes_at_the_question_can_stand(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "API_KEY", "--", "python3", "show.py")
-    terminal.wait_for("Allow? [y/N/a]")
+    terminal.wait_for("Allow? [y/N]  (a: exactly this for 12 h)")
     terminal.answer("a\n")
     assert terminal.wait() == 0
     assert "value: 32" in ready.run_task("python3", "show.py")
@@ -142,6 +142,7 @@ def test_production_is_asked_about_each_time(ready: Ready) -> None:
     terminal = ready.terminal("run", "--secret", "PROD_KEY", "--", "true")
     terminal.wait_for("Allow? [y/N]")
     assert "PRODUCTION" in terminal.text
+    assert "(a:" not in terminal.text
     terminal.answer("a\n")
     assert terminal.wait() == 3
 

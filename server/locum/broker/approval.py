@@ -123,9 +123,9 @@ class _TerminalPrompt:
             for at, line in enumerate(boxed([f"Locum: {self._question.title}"], width))
         ]
         self._stands_for = min(self._question.may_stand_for, DEFAULT_STANDING)
-        more = f", a = this exact task for {self._stands_for // 3600 or 1} h" if self._stands_for else ""
+        more = f"  (a: exactly this for {self._stands_for // 3600 or 1} h)" if self._stands_for else ""
         block = [*title, *boxed(self._question.lines, width)]
-        self._prompt = f"Allow? [y/N{'/a' if more else ''}]{more}{note} "
+        self._prompt = f"Allow? [y/N]{more}{note} "
         if not self._write("\n".join(["", *block, f"└ {self._prompt}"])):
             if not also_in_editor:
                 self._decide(allow=False)  # a question that could not be shown whole is not answered with yes

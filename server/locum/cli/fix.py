@@ -24,6 +24,7 @@ from locum.rewrite.naming import Names
 from locum.rewrite.plan import NO_EDIT
 from locum.workspace.project import load_manifest
 from locum.workspace.report import finding_json
+from locum.workspace.safe_write import is_left_behind
 from locum.workspace.scanner import FileReport, Scanner
 
 _LEVELS = get_args(Severity)
@@ -55,7 +56,7 @@ def fix(
     """
     if dry_run and all_:
         raise UsageProblem("usage.fix", "--dry-run and --all exclude each other", "Give one of them.")
-    files, quieter, docs_of = _findings(paths, rules, level)
+    files, quieter, docs_of = _findings(paths, rules, level, sweeps=not dry_run)
     if not files:
         _say_nothing_found(format_, quieter)
         return EXIT_OK
@@ -100,7 +101,7 @@ def fix(
 
 
 def _findings(
-    paths: tuple[Path, ...], rules: tuple[str, ...], level: Severity
+    paths: tuple[Path, ...], rules: tuple[str, ...], level: Severity, *, sweeps: bool
 ) -> tuple[list[FileToFix], list[Finding], DocsOf]:
     """Scan. Return what is asked for, what is quieter than that, and who knows the rules' pages."""
     scanners: dict[Path, Scanner] = {}
@@ -109,6 +110,10 @@ def _findings(
     quieter: list[Finding] = []
     for scanner, report in scan_files(paths or (Path(),)):
         if not isinstance(report, FileReport):
+            continue
+        if is_left_behind(report.path):
+            if sweeps:
+                report.path.unlink(missing_ok=True)
             continue
         wanted = [
             finding for finding in report.findings if (finding.rule in rules if rules else finding.severity in grave)

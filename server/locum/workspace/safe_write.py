@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -25,6 +26,7 @@ from locum.errors import LocumError
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_LEFT = re.compile(r"\A\.(.+)\.locum-(\d{1,10})-[0-9a-f]{12}\Z")
 _READ = os.O_RDONLY | _NOFOLLOW | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | getattr(os, "O_BINARY", 0)
 _FOLDER = os.O_RDONLY | _NOFOLLOW | _CLOEXEC | getattr(os, "O_DIRECTORY", 0)
@@ -77,6 +79,23 @@ def _folder(root: Path, folder: Path) -> Iterator[int | None]:
         os.close(here)
 
 
+def is_left_behind(path: Path) -> bool:
+    """Say whether a file is what a write that was killed has left: the old text or the new one, beside the file itself.
+
+    Not while its writer lives. A value in it is in the vault by then: it is stored before anything is written.
+    """
+    match = _LEFT.search(path.name)
+    if match is None or os.name != "posix" or not path.with_name(match[1]).exists():
+        return False
+    try:
+        os.kill(int(match[2]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
 def _replace(folder: int | None, name: str, path: Path, before: bytes, after: bytes) -> None:
     try:
         old = os.open(name, _READ, dir_fd=folder)
@@ -84,7 +103,7 @@ def _replace(folder: int | None, name: str, path: Path, before: bytes, after: by
         if error.errno == errno.ELOOP:
             raise NotWritten("file.kind", f"{path.name} is a link", "Nothing was changed.") from None
         raise
-    temporary = f"{name if folder is None else '.' + name}.locum-{secrets.token_hex(6)}"
+    temporary = f"{name if folder is None else '.' + name}.locum-{os.getpid()}-{secrets.token_hex(6)}"
     made = False
     try:
         info = os.fstat(old)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from locum.workspace import safe_write
-from locum.workspace.safe_write import NotWritten, replace_bytes
+from locum.workspace.safe_write import NotWritten, is_left_behind, replace_bytes
 
 
 def names(folder: Path) -> list[str]:
@@ -158,3 +159,14 @@ def test_what_cannot_be_looked_at_is_put_back(tmp_path: Path, monkeypatch: pytes
     monkeypatch.undo()
     assert file.read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
+
+
+def test_what_a_killed_write_left_is_known_and_nothing_else(tmp_path: Path) -> None:
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / "a.py").write_text("x")
+    digits = "0123456789ab"
+    assert is_left_behind(tmp_path / f".a.py.locum-{gone}-{digits}")
+    assert not is_left_behind(tmp_path / f".a.py.locum-{os.getpid()}-{digits}")  # its writer lives
+    assert not is_left_behind(tmp_path / f".b.py.locum-{gone}-{digits}")  # nothing stands beside it
+    for name in ("a.py", f"a.py.locum-{gone}-{digits}", f".a.py.locum-{gone}-xyz", ".a.py.locum-baseline"):
+        assert not is_left_behind(tmp_path / name)
