@@ -120,6 +120,7 @@ def test_exit_codes_pass(ready: Ready) -> None:
     for command, code in (
         (["sh", "-c", "exit 7"], 7),
         (["sh", "-c", "kill -TERM $$"], 143),
+        (["./no-such-command-here"], 127),
     ):
         terminal = ready.terminal("run", "--secret", "API_KEY", "--", *command)
         terminal.answer()

@@ -87,10 +87,13 @@ class Content:
     left_out: tuple[str, ...] = ()
     """Files that count and are not covered, each with the reason."""
 
+    runs: bool = False
+    """Whether the program is there and can be run. It may be made while the person is asked, so the hash is without it."""
+
     @property
     def is_whole(self) -> bool:
         """Say whether all that counts is covered: else no yes may stand for more than once."""
-        return not self.left_out and bool(self.program)
+        return not self.left_out and self.runs
 
     def hash(self, request: LeaseRequest) -> str:
         """Return what a yes is bound to, in hex: the request and all of this."""
@@ -161,8 +164,6 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
     `line_key` keys the digests of lines, so that they are no oracle for what stands in a line.
     """
     program = os.path.realpath(request.program) if request.program else ""
-    if program and not os.access(program, os.X_OK):
-        program = ""
     rendered = {file.path for file in request.files}
     covered: dict[str, Covered] = {}
     left_out: list[str] = []
@@ -182,7 +183,7 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
         covered[real] = Covered(real, why, hashlib.sha256(found).hexdigest(), line_digests(found, line_key), found)
     return Content(
         identity(request.cwd), identity(request.workspace) if request.workspace else (0, 0), program,
-        tuple(covered.values()), tuple(left_out),
+        tuple(covered.values()), tuple(left_out), bool(program) and os.access(program, os.X_OK),
     )  # fmt: skip
 
 

@@ -142,7 +142,10 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
     try:
         program = _in_folder(folder, os.fsdecode(find_program(seen, environment.get(b"PATH"))))
     except NotStarted as problem:
-        asked.missing, asked.exit_code = str(problem).replace(seen, argv[0]), problem.exit_code
+        if "/" in argv[0]:
+            program = seen  # it may be made while the person is asked
+        else:
+            asked.missing, asked.exit_code = str(problem), problem.exit_code
     ttl = parse_duration(options.ttl) if options.ttl else task.ttl
     max_ttl = parse_duration(options.max_ttl) if options.max_ttl else task.max_ttl
     asked.found = LeaseRequest(

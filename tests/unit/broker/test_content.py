@@ -152,3 +152,15 @@ def test_a_memory_of_another_hand_is_none(tmp_path: Path) -> None:
     for torn in (b"", b"\n", b"x\n{}", b"\xff"):
         path.write_bytes(torn)
         assert Memory(path, lambda salt: SecretBytes(KEY + salt)).of(asked) is None
+
+
+def test_a_program_may_be_made_while_the_person_is_asked_but_no_script_put_there(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    asked = request(tmp_path, "./made", program=str(made))
+    before = gather(asked, KEY)
+    assert not before.is_whole  # no yes stands for what is not there
+    made.write_bytes(b"\x7fELF")
+    made.chmod(0o755)
+    assert gather(asked, KEY).hash(asked) == before.hash(asked)
+    made.write_bytes(b"#!/bin/sh\n")
+    assert gather(asked, KEY).hash(asked) != before.hash(asked)
