@@ -82,11 +82,11 @@ def test_it_prints_the_same(
     with connect() as client:
         client.store_secret(stored, SecretBytes(value), origin="test")
     folders = written(tmp_path / "before", program.path, before), written(tmp_path / "after", program.path, after)
+    printed = "".join(output(shared, command, folders[1]) for command in program.commands[:-1])
     asking = leased(shared, f"{made.name}=locum://{stored}", program.commands[-1], folders[1])  # while tools work
     asking.wait_for("Allow")
     asked_at = time.monotonic()
     expected = "".join(output(shared, command, folders[0]) for command in program.commands)
-    printed = "".join(output(shared, command, folders[1]) for command in program.commands[:-1])
     time.sleep(max(0.0, asked_at + TYPE_THROUGH + 0.1 - time.monotonic()))
     asking.type("y\n")
     assert asking.wait(60) == 0, f"{asking.text}\n{after}"
