@@ -133,3 +133,35 @@ def test_the_record_knows(ready: Home) -> None:
     first.close()
     operations = [record["api"]["operation"] for record in ready.json("audit", "show")["records"]]
     assert "control.pair" in operations
+
+
+SERVER = """
+import sys, time
+from locum.broker.start import pair, start_with_control
+from locum.errors import LocumError
+from locum.paths import user_paths
+channel = start_with_control(user_paths())
+if channel is None:
+    try:
+        pair()
+    except LocumError as error:
+        print(error.code, flush=True)
+else:
+    print("holds", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_server_of_one_editor_is_not_asked_about(ready: Home) -> None:
+    """An editor with two folders open runs two: the first one's questions reach the same person."""
+    first, second = (
+        subprocess.Popen([sys.executable, "-c", SERVER], env=ready.env, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    )
+    assert first.stdout is not None
+    assert second.stdout is not None
+    said = {first.stdout.readline().strip(), second.stdout.readline().strip()}
+    assert said == {"holds", "denied.paired"}
+    for process in (first, second):
+        process.kill()
+        process.wait()

@@ -15,7 +15,7 @@ from locum.broker import wire
 from locum.broker.approval import ANSWER_WITHIN, Approvals
 from locum.broker.aside import close_aside
 from locum.broker.core import Answered, Core, Method, Params
-from locum.broker.peer import agent_marker
+from locum.broker.peer import agent_marker, ancestors
 from locum.broker.person import ask, refusal, who
 from locum.broker.question import Question, pair_question
 from locum.errors import NotAllowed, UsageProblem
@@ -42,9 +42,9 @@ class Control:
         """Say whether anybody holds the channel."""
         return bool(self._holders)
 
-    def add(self, channel: socket.socket) -> None:
-        """Let the other end of a socket ask the person from now on."""
-        holder = _Holder(channel, self._core.approvals, self._left)
+    def add(self, channel: socket.socket, pid: int) -> None:
+        """Let the other end of a socket, which the process `pid` has, ask the person from now on."""
+        holder = _Holder(channel, self._core.approvals, self._left, pid)
         self._holders.append(holder)
         approvals = self._core.approvals
         approvals.send = self._ask
@@ -82,6 +82,9 @@ class Control:
                 )
             if not self._holders:
                 raise NotAllowed("denied.nobody", "no editor holds the channel", "Start the broker with the channel.")
+            pid = connection.peer.pid
+            if any(holder.pid != pid and 0 < _editor_of(pid) == _editor_of(holder.pid) for holder in self._holders):
+                raise NotAllowed("denied.paired", "this editor answers questions already", "Nothing is to be done.")
             if len(self._holders) >= MOST_HOLDERS:
                 raise NotAllowed("denied.limit", f"{MOST_HOLDERS} editors answer already", "Close one of them.")
             question = pair_question(asked_by=who(connection), expires_in=ANSWER_WITHIN)
@@ -95,7 +98,7 @@ class Control:
             )
             if not answer.allowed:
                 raise NotAllowed("denied.refused", refusal(answer), "Questions are asked in the other editor.")
-            self.add(channel)
+            self.add(channel, connection.peer.pid)
             channel = None
         finally:
             if channel is not None:
@@ -103,10 +106,19 @@ class Control:
         return {}, b""
 
 
+def _editor_of(pid: int) -> int:
+    """Return the process that runs a holder: an editor may run several servers of ours, and answers for all. 0: unknown."""
+    above = ancestors(pid)
+    return above[0] if above else 0
+
+
 class _Holder:
     """One end of the channel: questions out, answers in."""
 
-    def __init__(self, channel: socket.socket, approvals: Approvals, on_close: Callable[[_Holder], None]) -> None:
+    def __init__(
+        self, channel: socket.socket, approvals: Approvals, on_close: Callable[[_Holder], None], pid: int
+    ) -> None:  # fmt: skip
+        self.pid = pid
         self._socket, self._approvals, self._on_close = channel, approvals, on_close
         self._reader = wire.FrameReader()
         self._loop = asyncio.get_running_loop()

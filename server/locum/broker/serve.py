@@ -135,7 +135,7 @@ class _Broker:
         listener = server_side().listen(self._paths)
         listener.start(self._clients.admit, self._clients.come)
         if control is not None:
-            self._service.control.add(socket.socket(fileno=control))
+            self._service.control.add(socket.socket(fileno=control), os.getppid())
         if ready is not None:
             with contextlib.suppress(OSError):
                 os.write(ready, b"1")
