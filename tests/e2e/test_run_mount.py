@@ -223,7 +223,7 @@ def test_nobody_else_sees_it_while_the_task_runs_and_nothing_stays(ready: Ready)
     os.kill(terminal.pid(), signal.SIGKILL)
     terminal.wait()
     until(lambda: space not in namespaces())
-    assert {path.name for path in (ready.path / "run").iterdir()} <= {"agent.sock", "broker.lock"}
+    assert {path.name for path in (ready.path / "run").iterdir()} <= {"agent.sock", "broker.lock", "start.lock"}
     if os.geteuid() == 0:
         shutil.rmtree(ready.project)  # nothing is mounted there
         ready.project.mkdir()
