@@ -29,7 +29,7 @@ def run_masked(argv: Sequence[str], named: Named) -> int:
     try:
         child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as problem:
-        print(f"locum: {argv[0]}: {os.strerror(problem.errno or 0).lower()}", file=sys.stderr)
+        sys.stderr.write(f"locum: {argv[0]}: {os.strerror(problem.errno or 0).lower()}\n")
         return NOT_FOUND
     looker = Looker(Path.cwd())
     with child, selectors.DefaultSelector() as selector:

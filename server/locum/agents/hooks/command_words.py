@@ -7,6 +7,7 @@ sudo doas env time nice nohup command builtin exec timeout stdbuf setsid ionice 
 """
 _SHELLS = "sh bash zsh dash ksh fish eval"
 _CODE = "python node bun deno perl ruby php lua osascript awk gawk mawk jq yq"
+_ENCODERS = "xxd hexdump od base64 base32 basenc uuencode rev gzip bzip2 xz zstd openssl gpg"
 _READERS = """
 cat tac head tail less more most bat batcat nl sed awk gawk mawk grep egrep fgrep zgrep rg ag ack cut paste sort uniq strings
 xxd hexdump od base64 base32 openssl gpg jq yq xq tomlq dasel diff cmp comm sdiff colordiff tee cp ln dd install rsync scp
@@ -24,14 +25,18 @@ CODE = frozenset(_CODE.split())
 """They run code that may stand on the line."""
 READERS = frozenset(_READERS.split())
 """They show, copy or send the files that they are given."""
+ENCODERS = frozenset(_ENCODERS.split())
+"""They change what goes through them so that no mask knows it again."""
 GREPS = frozenset(("grep", "egrep", "fgrep", "zgrep"))
 RECURSIVE = frozenset(("rg", "ag", "ack", "find", "fd", "tar", "zip", "rsync"))
 PRINTS_VARIABLES = frozenset(("printenv", "set", "export", "declare", "typeset", "compgen", "env"))
 HISTORY_OF_SHELL = frozenset(("history", "fc"))
+KNOWN = WRAPPERS | SHELLS | CODE | READERS | PRINTS_VARIABLES | HISTORY_OF_SHELL
 GIT_SHOWS = frozenset(_GIT_SHOWS.split())
 
 GIVERS: tuple[tuple[str, ...], ...] = (
-    ("gh", "auth", "token"), ("aws", "configure", "export-credentials"), ("aws", "configure", "get"),
+    ("gh", "auth", "token"), ("aws", "configure", "export-credentials"), ("aws", "configure", "get", "aws_secret_access_key"),
+    ("aws", "configure", "get", "aws_session_token"),
     ("aws", "secretsmanager", "get-secret-value"), ("aws", "ssm", "get-parameter"), ("aws", "ssm", "get-parameters"),
     ("aws", "ssm", "get-parameters-by-path"), ("aws", "sts", "get-session-token"), ("aws", "sts", "assume-role"),
     ("aws", "ecr", "get-login-password"), ("gcloud", "auth", "print-access-token"),
@@ -42,8 +47,15 @@ GIVERS: tuple[tuple[str, ...], ...] = (
     ("infisical", "secrets"), ("infisical", "export"), ("heroku", "config"), ("secret-tool", "lookup"),
     ("security", "find-generic-password"), ("security", "find-internet-password"), ("git", "credential", "fill"),
     ("kubectl", "get", "secret"), ("kubectl", "get", "secrets"), ("dotenvx", "get"), ("dotenvx", "decrypt"),
-    ("sops", "-d"), ("sops", "--decrypt"), ("sops", "decrypt"), ("docker", "inspect"), ("npm", "config", "get"),
+    ("sops", "-d"), ("sops", "--decrypt"), ("sops", "decrypt"),
     ("chamber", "read"), ("chamber", "export"), ("ansible-vault", "view"), ("ansible-vault", "decrypt"),
 )  # fmt: skip
 """Commands whose purpose is to print a credential, by their words without options."""
-RENDERS = (("docker", "compose", "config"), ("docker-compose", "config"), ("helm", "template"), ("helm", "get"))
+RENDERS = (
+    ("docker", "inspect"),
+    ("npm", "config", "get"),
+    ("docker", "compose", "config"),
+    ("docker-compose", "config"),
+    ("helm", "template"),
+    ("helm", "get"),
+)

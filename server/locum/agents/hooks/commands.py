@@ -19,7 +19,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _VARIABLE = re.compile(r"\$\{?!?([A-Za-z_]\w*)")
 _IN_CODE = re.compile(r"""["']([^"'\n]{1,400})["']""")
-_PROCESS = re.compile(r"/proc/[^/\s]+/(?:task/[^/\s]+/)?(?:environ|mem|maps|fd)\b")
+_PROCESS = re.compile(r"/proc/.{1,80}?/(?:environ|mem|maps|fd)\b")
 
 
 @dataclass(slots=True)
@@ -37,18 +37,19 @@ class Reading:
     """The command that prints a credential, by its words."""
     unsure: bool = False
     """It shows what cannot be told from the line: a history, a whole tree, what a substitution says."""
+    encoded: bool = False
+    """Something goes through a program after which no mask would know it."""
     masked: bool = False
-    """It runs through `locum mask`, and nothing else does."""
+    """All of it runs through `locum mask`."""
 
 
 def read(line: str) -> Reading:
     """Read a line as a shell would, roughly."""
     reading = Reading()
-    commands = list(_commands(line, 0, reading))
-    reading.masked = len(commands) == 1 and _words(commands[0])[:2] == ["locum", "mask"]
+    reading.masked = all(_words(command)[:2] == ["locum", "mask"] for command in _split(line, reading))
     if _PROCESS.search(line):
         reading.process = True
-    for command in commands:
+    for command in _commands(line, 0, reading):
         _look(command, reading)
     return reading
 
@@ -115,6 +116,8 @@ def _words(command: Sequence[str]) -> list[str]:
             del words[0]
             while words and (words[0].startswith("-") or _ASSIGNMENT.match(words[0]) or words[0][:1].isdigit()):
                 del words[0]
+            if len(words) > 1 and words[0] not in words_of.KNOWN and words[1].rpartition("/")[2] in words_of.KNOWN:
+                del words[0]  # what an option takes
         else:
             return [name, *words[1:]]
     return []
@@ -134,12 +137,14 @@ def _look(command: Sequence[str], reading: Reading) -> None:
         return
     program, arguments = words[0].lower(), words[1:]
     plain = [word for word in arguments if not word.startswith("-")]
-    giver = next((words for words in words_of.GIVERS if _begins(program, arguments, plain, words)), None)
+    giver = next((words for words in words_of.GIVERS if _begins(program, arguments, words)), None)
     if giver:
         reading.credential = " ".join(giver)
     _add_variables(program, arguments, plain, reading)
     if _is_unsure(command, program, arguments, plain):
         reading.unsure = True
+    if program in words_of.ENCODERS:
+        reading.encoded = True
     if program in words_of.READERS:
         _add_files(arguments, reading)
     if program in words_of.CODE or re.fullmatch(r"python3?(?:\.\d+)?", program):
@@ -151,7 +156,7 @@ def _add_variables(program: str, arguments: Sequence[str], plain: Sequence[str],
         reading.variables += plain
     elif program in words_of.PRINTS_VARIABLES and not (program == "env" and plain):
         always = program in {"printenv", "env", "compgen"}
-        reading.all_variables = reading.all_variables or always or not plain or "-p" in arguments
+        reading.all_variables = reading.all_variables or always or set(arguments) <= {"-p", "-x"}
     if program in {"echo", "printf", "print"}:
         reading.variables += [name for word in arguments for name in _VARIABLE.findall(word)]
     if program == "ps" and any("e" in word and not word.startswith("-") for word in arguments[:1]):
@@ -160,24 +165,21 @@ def _add_variables(program: str, arguments: Sequence[str], plain: Sequence[str],
 
 def _is_unsure(command: Sequence[str], program: str, arguments: Sequence[str], plain: Sequence[str]) -> bool:
     """Say whether a command shows a history, a tree, or what the line does not name."""
-    said = [program, *plain]
     return (
         program in words_of.HISTORY_OF_SHELL
         or program in words_of.RECURSIVE
         or (program == "git" and bool(plain) and plain[0] in words_of.GIT_SHOWS)
-        or any(said[: len(words)] == list(words) for words in words_of.RENDERS)
+        or any(_begins(program, arguments, words) for words in words_of.RENDERS)
         or (program in words_of.GREPS and any(_is_recursive(word) for word in arguments))
         or (program in words_of.READERS and any("$" in word or "`" in word for word in arguments))
         or any(word.rpartition("/")[2] == "xargs" for word in command)
     )
 
 
-def _begins(program: str, arguments: Sequence[str], plain: Sequence[str], words: Sequence[str]) -> bool:
-    if program != words[0]:
-        return False
-    rest = words[1:]
-    given = arguments if any(word.startswith("-") for word in rest) else plain
-    return list(given[: len(rest)]) == list(rest)
+def _begins(program: str, arguments: Sequence[str], words: Sequence[str]) -> bool:
+    """Say whether the words stand in a command, in order; between them may stand options and what these take."""
+    rest = iter(arguments)
+    return program == words[0] and all(word in rest for word in words[1:])
 
 
 def _is_recursive(word: str) -> bool:

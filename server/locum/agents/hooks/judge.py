@@ -110,7 +110,12 @@ def _reads(names: Iterable[str], world: World) -> Verdict:
 
 def _command(event: Event, world: World) -> Verdict:
     reading = commands.read(event.command)
-    if reading.masked:
+    if reading.unsure and reading.encoded:
+        return _denied(
+            "this encodes what cannot be looked at beforehand: no mask would know a secret in it again",
+            "Run it without the encoding.",
+        )
+    if reading.masked and not reading.encoded:
         return ALLOW
     if reading.process:
         return _denied("another process's memory and environment may hold secrets", f"{_TASK}.")

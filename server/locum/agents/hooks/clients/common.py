@@ -43,7 +43,8 @@ def _with_tool(
     if not tool_name and isinstance(fields.get("command"), str):  # an event for shells alone
         tool_name, arguments = "shell", {"command": fields["command"]}
     elif not tool_name and isinstance(fields.get("file_path"), str):  # an event for files alone
-        tool_name, arguments = "read_file" if "edits" not in fields else "edit_file", dict(fields)
+        tool_name = "edit_file" if "edits" in fields else "read_file"
+        arguments = {key: fields[key] for key in ("file_path", "edits") if key in fields}
     event = replace(event, tool_name=tool_name, input=arguments, output=output)
     if tools.is_ours(tool_name):
         return event
