@@ -54,18 +54,27 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
     programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
     sees its references again.
     """
-    if os.environ.get("LOCUM_SANDBOX"):
+    wanted = Options(**options)
+    asked = read(wanted, command)
+    inside = os.environ.get("LOCUM_SANDBOX", "")
+    if inside and asked.grants and not show_env:
         from locum.cli.sandbox import run_outside
 
         return run_outside(_as_typed())
-    asked = read(Options(**options), command)
+    if "LOCUM_OUTSIDE" in os.environ:
+        from locum.cli.sandbox import check_outside
+
+        check_outside(wanted, asks=bool(asked.grants) and not show_env)
     with asked.copies as copies:
         if show_env:
             names = {name.decode(errors="replace") for name in copies.in_environment(asked.environment)}
             click.echo("\n".join(sorted(names | set(asked.wanted))))
             return 0
         if not asked.grants:
-            return launch(asked.argv, child_environment(asked.environment, {}), {})
+            environment = child_environment(asked.environment, {})
+            if inside:  # so that what it starts finds the way out too
+                environment[b"LOCUM_SANDBOX"] = os.fsencode(inside)
+            return launch(asked.argv, environment, {})
         from locum.broker.client import connect
         from locum.paths import user_paths
         from locum.run.delivery import delivery
