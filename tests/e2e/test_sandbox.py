@@ -376,3 +376,24 @@ def test_locums_own_code_is_not_the_agents(agent: Agent, place: str) -> None:
         done = agent.inside("sh", "-c", f"echo evil >> {own / path}", check=None)
         assert done.returncode != 0
     agent.inside("sh", "-c", f"echo fine >> {own.parent / 'beside'}")
+
+
+def test_it_types_into_no_terminal_of_yours(agent: Agent) -> None:
+    """Neither into its own, which is thrown away, nor, at the head of a pipeline, into the one that it is started on."""
+    if agent.user:
+        pytest.skip("as root only: terminals do not depend on the user")
+    (agent.project / "type.py").write_text(
+        "import fcntl, termios\n"
+        "for char in 'injected\\n':\n"
+        "    try: fcntl.ioctl(0, termios.TIOCSTI, char.encode())\n"
+        "    except OSError: pass\n"
+    )
+    start = " ".join(agent.command("sandbox", "--quiet", "--", "python3", "type.py"))
+    for before in (start, f"{start} | cat"):
+        terminal = agent.terminal(command=["sh", "-c", f"{before}; echo ready; head -n1 | tr a-z A-Z"])
+        terminal.wait_for("ready")
+        terminal.type("mine\n")
+        assert terminal.wait() == 0
+        assert "MINE" in terminal.text
+        assert "INJECTED" not in terminal.text
+        terminal.close()

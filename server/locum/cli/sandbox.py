@@ -157,7 +157,9 @@ def _bus_addresses(text: str) -> list[str]:
 
 def _argv(bwrap: str, wanted: plan.Sandbox, facts: Mapping[str, Any], report: int, command: Sequence[str]) -> list[str]:
     program = [sys.executable, "-I", inside.__file__, json.dumps(facts), str(report)]
-    return [bwrap, *plan.arguments(wanted), "--", *program, *command]
+    # In a pipeline it has no terminal of its own, but yours, and could type into it (TIOCSTI).
+    apart = ["--new-session"] if os.isatty(0) and not os.isatty(1) else []
+    return [bwrap, *apart, *plan.arguments(wanted), "--", *program, *command]
 
 
 def _look(
