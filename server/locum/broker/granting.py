@@ -107,7 +107,12 @@ class Granting:
             await self._core.known(names)
             self._watch_session()
             judged = await self._judging.judge(connection, request)
-            lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
+            if self._is_behind_proxy(connection.peer.pid):
+                if judged.decision.kind == "allow":
+                    judged = replace(judged, decision=replace(judged.decision, kind="ask", id=""))
+                lease = await self._decide(connection, judged, terminal)
+            else:
+                lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
             close_terminal(terminal)
         self._tell()
@@ -116,6 +121,11 @@ class Granting:
             "lease": self._core.leases.describe_one(lease),
             "content": {"files": files, "frozen": judged.decision.kind == "allow" and not lease.parent},
         }, b""  # fmt: skip
+
+    def _is_behind_proxy(self, pid: int) -> bool:
+        """Say whether a process belongs to a task that has placeholders: it gets no value but by a new yes."""
+        above = ancestors(pid)
+        return any(lease.request.channel == "proxy" and lease.pid in above for lease in self._core.leases)
 
     def _of_same_task(self, connection: Connection, judged: Judged) -> Lease | None:
         """Grant to a process of a live task, without a question, what that task was granted already."""
@@ -355,13 +365,6 @@ def local_names(request: wire.LeaseRequest) -> list[str]:
 
 
 def _is_part(request: wire.LeaseRequest, of: wire.LeaseRequest) -> bool:
-    """Say whether a task that was granted `of` has all of `request` already.
-
-    A task behind the proxy has placeholders, no values: it gets nothing more than the same, the same way.
-    """
-    if of.channel == "proxy" and request.channel != "proxy":
-        return False
-    had = {(grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in of.grants}
-    return {
-        (grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in request.grants
-    } <= had
+    """Say whether a task that was granted `of` has all of `request` already."""
+    had = {(grant.reference, grant.source) for grant in of.grants}
+    return {(grant.reference, grant.source) for grant in request.grants} <= had

@@ -1,0 +1,66 @@
+"""A task that means harm, and a folder that changes under it: they get no more than a person said yes to."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.home import Home, canary
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the proxy and /proc: Linux")
+
+
+class Ready(Home):
+    """A home whose vault holds API_KEY; its value is in `value`."""
+
+    value = ""
+
+    def allow(self, *arguments: str) -> str:
+        """Let exactly this run without a question; return what the person saw."""
+        terminal = self.terminal("policy", "allow", "--secret", "API_KEY", *arguments)
+        terminal.answer()
+        assert terminal.wait() == 0, terminal.text
+        return terminal.text
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> Iterator[Ready]:
+    home = Ready(tmp_path)
+    home.init()
+    home.value = canary()
+    home.store("API_KEY", home.value)
+    yield home
+    home.close()
+
+
+PROXIED = ("--channel", "proxy", "--host", "api.example.com")
+ASK_AGAIN = """
+import os
+os.environ["LOCUM_HOME"] = HOME
+from locum.broker.client import connect
+from locum.broker.wire import Grant, LeaseRequest
+from locum.errors import LocumError
+grant = Grant("API_KEY", "locum://API_KEY", hosts=("api.example.com",))
+folder = os.getcwd()
+for argv, program in ((("true",), "/bin/true"), (("python3", "ask.py"), PROGRAM)):
+    try:
+        with connect(start=False) as client:
+            lease = client.request_lease(LeaseRequest(argv, folder, (grant,), folder, channel="proxy", program=program))
+            print(len(client.redeem(lease["id"])["API_KEY"].view()))
+    except LocumError as error:
+        print(error.code)
+"""
+
+
+def test_a_task_behind_the_proxy_asks_the_broker_in_vain(ready: Ready) -> None:
+    """Neither as a process of the task, nor by the yes that stands for the task, does it get the value itself."""
+    program = shutil.which("python3", path=ready.env["PATH"])
+    script = ASK_AGAIN.replace("PROGRAM", repr(program)).replace("= HOME", f"= {str(ready.path)!r}")
+    (ready.project / "ask.py").write_text(script)
+    ready.allow(*PROXIED, "--", "python3", "ask.py")
+    done = ready.run("run", "--secret", "API_KEY", *PROXIED, "--", "python3", "ask.py")
+    assert done.stdout.splitlines() == ["denied.nobody", "denied.nobody"]
