@@ -330,7 +330,11 @@ def test_what_nobody_is_asked_about_stays_inside(agent: Agent) -> None:
     assert "a key" not in done.stdout
     assert "No such file" in done.stderr
     (agent.project / "ask.py").write_text(OUTSIDE)
-    for arguments in (["--", "cat", str(key)], ["--show-env", "--", "true"], ["--show-env", "--secret", "API_KEY", "--", "true"]):
+    for arguments in (
+        ["--", "cat", str(key)],
+        ["--show-env", "--", "true"],
+        ["--show-env", "--secret", "API_KEY", "--", "true"],
+    ):
         done = agent.inside(agent.python, "ask.py", *arguments)
         assert done.stdout.splitlines() == ["3"]
         assert "runs in the sandbox" in done.stderr

@@ -64,3 +64,39 @@ def test_a_task_behind_the_proxy_asks_the_broker_in_vain(ready: Ready) -> None:
     ready.allow(*PROXIED, "--", "python3", "ask.py")
     done = ready.run("run", "--secret", "API_KEY", *PROXIED, "--", "python3", "ask.py")
     assert done.stdout.splitlines() == ["denied.nobody", "denied.nobody"]
+
+
+def test_settings_of_a_file_are_part_of_what_is_allowed(ready: Ready) -> None:
+    """A folder that changes its `.env` would choose what runs: `LD_PRELOAD`, `BASH_ENV`, `NODE_OPTIONS`."""
+    settings = ready.project / ".env"
+    settings.write_text("MODE=fine\n")
+    (ready.project / "evil.sh").write_text("echo evil ran\n")
+    task = ("--env-file", ".env", "--", "bash", "-c", 'echo "mode $MODE ${#API_KEY}"')
+    said = ready.allow(*task)
+    assert "settings  of .env" in said
+    assert ready.run("run", "--secret", "API_KEY", *task).stdout == "mode fine 32\n"
+    token = canary(12)
+    settings.write_text(f"MODE=fine\nBASH_ENV=./evil.sh\nLOGIN={token}\n")
+    done = ready.run("run", "--secret", "API_KEY", *task, check=3)
+    assert "evil ran" not in done.stdout
+    terminal = ready.terminal("run", "--secret", "API_KEY", *task)
+    terminal.answer("n\n")
+    assert terminal.wait() == 3
+    said = " ".join(terminal.text.replace("│", " ").split())
+    assert ".env: 2 new, 0 gone" in said
+    assert "+ BASH_ENV" in terminal.text
+    assert token not in terminal.text
+    settings.write_text("MODE=fine\n")
+    assert ready.run("run", "--secret", "API_KEY", *task).stdout == "mode fine 32\n"
+
+
+def test_settings_without_references_are_no_file_of_the_task(ready: Ready) -> None:
+    """A `.env` of references only says nothing that the question does not say; a pipe is read once, and asked about each time."""
+    (ready.project / ".env").write_text("AGAIN=locum://API_KEY\n")
+    said = ready.allow("--env-file", ".env", "--", "true")
+    assert "│ settings" not in said
+    script = " ".join(ready.command("run", "--secret", "API_KEY", "--env-file", "<(echo MODE=piped)", "--"))
+    terminal = ready.terminal(command=["bash", "-c", f"{script} sh -c 'echo mode $MODE'".replace("$MODE", '"$MODE"')])
+    terminal.answer()
+    assert terminal.wait() == 0, terminal.text
+    assert "mode piped" in terminal.text

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from locum.broker.wire import LeaseRequest
+from locum.broker.wire import SETTINGS, LeaseRequest
 
 MAX_FILE = 1 << 20
 """Bytes of a file that is covered."""
@@ -104,6 +104,7 @@ class Content:
             grants, rendered, request.argv, request.cwd, self.folder, request.workspace, self.workspace, request.task,
             request.channel, request.ttl, request.uses, request.max_ttl, request.die_with_broker, request.passes,
             request.production, self.program, covered, self.left_out,
+            [(file.path, file.digest) for file in request.settings],
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -167,7 +168,8 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
     rendered = {file.path for file in request.files}
     covered: dict[str, Covered] = {}
     left_out: list[str] = []
-    for path, why in names(request.argv, program):
+    settings = (Named(file.path, SETTINGS) for file in request.settings)
+    for path, why in (*names(request.argv, program), *settings):
         real = os.path.realpath(os.path.join(request.cwd, path))  # noqa: PTH118 - argv may be no text
         if real in covered or real in rendered:
             continue

@@ -116,7 +116,7 @@ class Granting:
         finally:
             close_terminal(terminal)
         self._tell()
-        files = [{"path": item.path, "digest": item.digest} for item in judged.content.files]
+        files = [{"path": item.path, "digest": item.digest, "why": item.why} for item in judged.content.files]
         return {
             "lease": self._core.leases.describe_one(lease),
             "content": {"files": files, "frozen": judged.decision.kind == "allow" and not lease.parent},

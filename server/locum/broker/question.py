@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from locum.broker.level import L0
-from locum.broker.wire import Grant, LeaseRequest
+from locum.broker.wire import SETTINGS, Grant, LeaseRequest
 
 if TYPE_CHECKING:
     from locum.broker.judging import Judged
@@ -77,7 +77,7 @@ def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Questio
     request, content = judged.request, judged.content
     names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
     mounted = {file.path for file in request.files if file.mounted}
-    covered = [item for item in content.files if item.path not in mounted]
+    covered = [item for item in content.files if item.path not in mounted and item.why != SETTINGS]
     new = tuple(visible(line) for line in judged.changes)
     rows = [
         ("task", visible(request.task) if request.task else ""),
@@ -88,6 +88,7 @@ def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Questio
             for g in request.grants
         ),
         ("passes", visible(" ".join(request.passes))),
+        ("settings", *(f"of {_short(file.path, request.cwd)}" for file in request.settings)),
         ("runs", ", ".join(_short(item.path, request.cwd) for item in covered[:_MOST_FILES]) + _more(covered)),
         ("", *(f"not looked into: {visible(path)}" for path in content.left_out[:_MOST_FILES])),
         ("for", _time(judged)),

@@ -17,7 +17,10 @@ from locum.run.launch import StopWatch, launch
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locum.broker.client import BrokerClient
+    from locum.broker.wire import RenderedFile
     from locum.run.delivery import Delivery
 
 _RENEW_BEFORE = 0.2
@@ -107,8 +110,9 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
     copies.check_unchanged()
     content = lease["content"]
+    scripts_of = _without_settings(content["files"], request.settings)
     with contextlib.closing(
-        Scripts(content["files"], frozen=content["frozen"], runtime=user_paths().runtime)
+        Scripts(scripts_of, frozen=content["frozen"], runtime=user_paths().runtime)
     ) as scripts:  # fmt: skip
         hide_memory()  # from here on values pass through this process
         try:
@@ -140,6 +144,19 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code
+
+
+def _without_settings(covered: list[dict[str, Any]], settings: Iterable[RenderedFile]) -> list[dict[str, Any]]:
+    """Return what the task itself reads. Raises NotAllowed when other settings were read than those that were allowed."""
+    from locum.broker.wire import SETTINGS
+
+    read = {file.path: file.digest for file in settings}
+    for item in covered:
+        if read.get(item["path"], item["digest"]) != item["digest"]:
+            raise NotAllowed(
+                "denied.changed", f"{item['path']} changed meanwhile", "Nothing was started: run it again."
+            )
+    return [item for item in covered if item["why"] != SETTINGS]
 
 
 def _watch(client: BrokerClient, lease: dict[str, Any], *, must_last: bool) -> StopWatch:

@@ -114,7 +114,13 @@ def _bubblewrap() -> str:
 def _programs() -> tuple[str, ...]:
     """Return the folders that hold Python, Locum and what it imports."""
     package = Path(__file__).resolve().parents[1]
-    places = (sys.prefix, sys.base_prefix, os.fspath(package.parent), os.fspath(package), *(place for place in sys.path if Path(place).is_dir()))
+    places = (
+        sys.prefix,
+        sys.base_prefix,
+        os.fspath(package.parent),
+        os.fspath(package),
+        *(place for place in sys.path if Path(place).is_dir()),
+    )
     return tuple(dict.fromkeys(place for place in places if place))
 
 
