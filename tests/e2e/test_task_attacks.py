@@ -100,3 +100,18 @@ def test_settings_without_references_are_no_file_of_the_task(ready: Ready) -> No
     terminal.answer()
     assert terminal.wait() == 0, terminal.text
     assert "mode piped" in terminal.text
+
+
+def test_the_program_that_was_allowed_runs_and_none_that_is_put_before_it(ready: Ready) -> None:
+    first, second = ready.project / "first", ready.project / "second"
+    first.mkdir()
+    second.mkdir()
+    shutil.copy(shutil.which("true") or "", second / "tool")
+    ready.env["PATH"] = f"{first}:{second}:{ready.env['PATH']}"
+    terminal = ready.terminal("run", "--secret", "API_KEY", "--", "tool")
+    terminal.wait_for("Allow")
+    (first / "tool").write_text("#!/bin/sh\necho evil ran\n")
+    (first / "tool").chmod(0o755)
+    terminal.answer()
+    assert terminal.wait() == 0, terminal.text
+    assert "evil ran" not in terminal.text

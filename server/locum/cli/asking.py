@@ -140,7 +140,7 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
 
     program, seen = "", _in_folder(folder, argv[0])
     try:
-        program = _in_folder(folder, os.fsdecode(find_program(seen, environment.get(b"PATH"))))
+        program = _in_folder(folder, os.fsdecode(find_program(seen, _path(environment, folder))))
     except NotStarted as problem:
         if "/" in argv[0]:
             program = seen  # it may be made while the person is asked
@@ -171,6 +171,12 @@ def _grant(env: str, reference: Reference, where: str, hosts: tuple[str, ...]) -
 def _in_folder(folder: str, name: str) -> str:
     """Return a path as it is seen from the folder in which the task will start; a name without a slash stays one."""
     return os.path.join(folder, name) if "/" in name else name  # noqa: PTH118 - no Path: `./x` stays as it is
+
+
+def _path(environment: Mapping[bytes, bytes], folder: str) -> bytes | None:
+    """Return the search path as it is seen from the folder in which the task will start."""
+    path = environment.get(b"PATH")
+    return path and b":".join(os.path.join(os.fsencode(folder), place) for place in path.split(b":"))  # noqa: PTH118 - bytes
 
 
 class _Hosts:

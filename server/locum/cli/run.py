@@ -139,6 +139,7 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
 
         code = launch(
             copies.in_argv(request.argv), environment, masks, spelt=spelt, in_child=in_child,
+            program="" if "/" in request.argv[0] else request.program,  # the one that was allowed, not one put before it
             stop=_watch(client, lease, must_last=request.die_with_broker), stdin=delivered.stdin,
         )  # fmt: skip
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
