@@ -115,3 +115,26 @@ def test_the_program_that_was_allowed_runs_and_none_that_is_put_before_it(ready:
     terminal.answer()
     assert terminal.wait() == 0, terminal.text
     assert "evil ran" not in terminal.text
+
+
+def test_the_question_says_where_a_name_leads(ready: Ready) -> None:
+    """The asker chooses the search path: `npm` can be anything."""
+    own = ready.project / "own"
+    own.mkdir()
+    shutil.copy(shutil.which("true") or "", own / "npm")
+    ready.env["PATH"] = f"{own}:{ready.env['PATH']}"
+    assert f"program {own}/npm" in " ".join(ready.allow("--", "npm", "test").replace("│", " ").split())
+    assert "│ program" not in ready.allow("--", "true")
+
+
+def test_no_yes_stands_for_a_script_behind_a_link_of_the_project(ready: Ready) -> None:
+    """The link could be turned between our look and the program's; a link that the project has not can not."""
+    (ready.project / "real.sh").write_text("true\n")
+    (ready.project / "link.sh").symlink_to("real.sh")
+    (ready.path.parent / "shared.sh").write_text("true\n")
+    (ready.path.parent / "shared-link.sh").symlink_to("shared.sh")
+    for script, stands in (("real.sh", True), ("../shared-link.sh", True), ("link.sh", False)):
+        told = ready.run("policy", "explain", "--secret", "API_KEY", "--", "sh", script).stdout
+        assert ("A yes may stand" in told) is stands, told
+        assert ("can lead elsewhere" in told) is not stands, told
+        assert "bound to" in told

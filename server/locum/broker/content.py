@@ -174,6 +174,7 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
         if real in covered or real in rendered:
             continue
         is_program = path == program
+        written = request.program if is_program else path
         found = _read(real, only_scripts=is_program)
         if found is None:
             continue
@@ -182,11 +183,20 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
             if len(left_out) < MAX_FILES:
                 left_out.append(f"{path}: {reason}")
             continue
+        if _is_through_own_link(written, real, request):
+            left_out.append(f"{written}: a link of the project leads there, and can lead elsewhere")
         covered[real] = Covered(real, why, hashlib.sha256(found).hexdigest(), line_digests(found, line_key), found)
     return Content(
         identity(request.cwd), identity(request.workspace) if request.workspace else (0, 0), program,
         tuple(covered.values()), tuple(left_out), bool(program) and os.access(program, os.X_OK),
     )  # fmt: skip
+
+
+def _is_through_own_link(path: str, real: str, request: LeaseRequest) -> bool:
+    """Say whether a link in the workspace is on the way to a file: no copy can stand in a link's place."""
+    written = os.path.normpath(os.path.join(request.cwd, path))  # noqa: PTH118 - as above
+    own = os.path.join(request.workspace or request.cwd, "")  # noqa: PTH118
+    return written != real and written.startswith(own)
 
 
 def line_digests(content: bytes, key: bytes) -> tuple[str, ...]:

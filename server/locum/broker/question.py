@@ -82,6 +82,7 @@ def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Questio
     rows = [
         ("task", visible(request.task) if request.task else ""),
         ("command", show_argv(request.argv)),
+        ("program", visible(request.program) if _is_unusual(request) else ""),
         ("in", visible(request.cwd)),
         *(
             ("uses", f"{visible(g.reference)}  {_place(g, request, mounted)}  from {_source(g.source)}")
@@ -142,6 +143,16 @@ def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -
 
 def _new_id() -> str:
     return "q_" + secrets.token_hex(8)
+
+
+_USUAL_PLACES = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))
+"""Where a program is what its name says, unless somebody is root."""
+
+
+def _is_unusual(request: LeaseRequest) -> bool:
+    """Say whether the asker's search path leads a bare name to a place that a person does not think of."""
+    bare = bool(request.program) and "/" not in request.argv[0]
+    return bare and request.program.rpartition("/")[0] not in _USUAL_PLACES
 
 
 _ARRIVES = {

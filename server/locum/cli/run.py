@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from locum.cli.asking import Asked, Options, read, request_options
-from locum.errors import LocumError, NotAllowed, Unavailable
+from locum.errors import EXIT_DENIED, EXIT_USAGE, LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.run.environment import child_environment
 from locum.run.launch import StopWatch, launch
 from locum.secret import SecretBytes
@@ -110,10 +110,18 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
     copies.check_unchanged()
     content = lease["content"]
-    scripts_of = _without_settings(content["files"], request.settings)
-    with contextlib.closing(
-        Scripts(scripts_of, frozen=content["frozen"], runtime=user_paths().runtime)
-    ) as scripts:  # fmt: skip
+
+    def distrust(code: int) -> None:
+        if content["frozen"] and code in (EXIT_USAGE, EXIT_DENIED):
+            _take_back(client, lease)
+
+    try:
+        allowed = _without_settings(content["files"], request.settings)
+        made = Scripts(allowed, frozen=content["frozen"], runtime=user_paths().runtime)
+    except (NotAllowed, UsageProblem):
+        distrust(EXIT_DENIED)
+        raise
+    with contextlib.closing(made) as scripts:
         hide_memory()  # from here on values pass through this process
         try:
             values = client.redeem(lease["id"])
@@ -140,11 +148,20 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
         code = launch(
             copies.in_argv(request.argv), environment, masks, spelt=spelt, in_child=in_child,
             program="" if "/" in request.argv[0] else request.program,  # the one that was allowed, not one put before it
+            refused=distrust,
             stop=_watch(client, lease, must_last=request.die_with_broker), stdin=delivered.stdin,
         )  # fmt: skip
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code
+
+
+def _take_back(client: BrokerClient, lease: dict[str, Any]) -> None:
+    """Take away the standing yes under which something was swapped: who tries often enough would hit the moment."""
+    standing = lease["approved_by"].removeprefix("policy:")
+    with contextlib.suppress(LocumError):
+        client.revoke_standing(standing)
+        click.echo(f"locum: {standing} does not stand any more: what it allowed was changed while it started", err=True)
 
 
 def _without_settings(covered: list[dict[str, Any]], settings: Iterable[RenderedFile]) -> list[dict[str, Any]]:
