@@ -225,6 +225,8 @@ def _read(path: str, *, only_scripts: bool) -> bytes | str | None:
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             return None
+        if os.path.realpath(path) != path:  # a folder on the way became a link: what stands there is not that file's
+            return "it was moved while it was read"
         if only_scripts and os.pread(descriptor, 2, 0) != _SHEBANG:
             return None
         if info.st_size > MAX_FILE:

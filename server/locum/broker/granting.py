@@ -15,7 +15,7 @@ from locum.broker.fields import field_of
 from locum.broker.judging import Judged, Judging
 from locum.broker.leases import Lease, SleepDetector, no_lease
 from locum.broker.pace import Cooldown, Pace
-from locum.broker.peer import ancestors, session_of
+from locum.broker.peer import agent_of, ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
 from locum.broker.question import lease_question
 from locum.broker.scrub import scrub_argv
@@ -186,7 +186,8 @@ class Granting:
         self, connection: Connection, judged: Judged, terminal: int | None, about: dict[str, Any]
     ) -> str:  # fmt: skip
         """Ask a person; return by which way the yes came. Raises NotAllowed."""
-        session = session_of(connection.peer.pid)
+        pid = connection.peer.pid
+        session = ("agent", agent_of(pid)) if judged.agent else ("session", session_of(pid))
         if not has_own_terminal(connection, terminal):
             self._cooldown.check(judged.hash, session, agent=bool(judged.agent))
         question = lease_question(judged, asked_by=who(connection), expires_in=ANSWER_WITHIN)
