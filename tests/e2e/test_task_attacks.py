@@ -138,3 +138,11 @@ def test_no_yes_stands_for_a_script_behind_a_link_of_the_project(ready: Ready) -
         assert ("A yes may stand" in told) is stands, told
         assert ("can lead elsewhere" in told) is not stands, told
         assert "bound to" in told
+
+
+def test_a_program_that_is_not_there_moves_no_cursor(ready: Ready) -> None:
+    for name in ("\x1b]0;title\x07\x1b[2J", "./\x1b[2J"):
+        for with_secret in ((), ("--secret", "API_KEY")):
+            done = ready.run("run", *with_secret, "--", name, check=None)
+            assert "\x1b" not in done.stderr
+            assert done.stderr

@@ -199,7 +199,11 @@ def agent_marker(pid: int) -> str:
 
 
 def _marker(pid: int) -> str:
-    return next(filter(None, map(_own_marker, (pid, *ancestors(pid)))), "")
+    for one in (pid, *ancestors(pid)):
+        found = _own_marker(one)
+        if found:
+            return found
+    return ""
 
 
 def _own_marker(pid: int) -> str:

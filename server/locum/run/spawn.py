@@ -55,9 +55,14 @@ def find_program(name: str, path: bytes | None) -> bytes:
             return place
         found = found or place
     if found is None:
-        raise NotStarted(f"{name}: command not found", NOT_FOUND)
+        raise NotStarted(f"{_shown(name)}: command not found", NOT_FOUND)
     reason = "is a directory" if os.path.isdir(found) else "permission denied"  # noqa: PTH112 - bytes
-    raise NotStarted(f"{name}: {reason}", NOT_EXECUTABLE)
+    raise NotStarted(f"{_shown(name)}: {reason}", NOT_EXECUTABLE)
+
+
+def _shown(name: str) -> str:
+    """Return a program's name for a terminal: it may come from a workspace, and steer the screen."""
+    return name if name.isprintable() else ascii(name)
 
 
 def spawn(
@@ -89,7 +94,7 @@ def spawn(
         if reason:
             raise NotStarted(reason.decode("utf-8", "surrogateescape"), number)
         exit_code = NOT_FOUND if number == errno.ENOENT else NOT_EXECUTABLE
-        raise NotStarted(f"{argv[0]}: {os.strerror(number).lower()}", exit_code)
+        raise NotStarted(f"{_shown(argv[0])}: {os.strerror(number).lower()}", exit_code)
     return pid
 
 
