@@ -15,7 +15,7 @@ from locum.broker.fields import field_of
 from locum.broker.judging import Judged, Judging
 from locum.broker.leases import Lease, SleepDetector, no_lease
 from locum.broker.pace import Cooldown, Pace
-from locum.broker.peer import ancestors, session_of
+from locum.broker.peer import agent_of, ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
 from locum.broker.question import lease_question
 from locum.broker.scrub import scrub_argv
@@ -107,15 +107,25 @@ class Granting:
             await self._core.known(names)
             self._watch_session()
             judged = await self._judging.judge(connection, request)
-            lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
+            if self._is_behind_proxy(connection.peer.pid):
+                if judged.decision.kind == "allow":
+                    judged = replace(judged, decision=replace(judged.decision, kind="ask", id=""))
+                lease = await self._decide(connection, judged, terminal)
+            else:
+                lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
             close_terminal(terminal)
         self._tell()
-        files = [{"path": item.path, "digest": item.digest} for item in judged.content.files]
+        files = [{"path": item.path, "digest": item.digest, "why": item.why} for item in judged.content.files]
         return {
             "lease": self._core.leases.describe_one(lease),
             "content": {"files": files, "frozen": judged.decision.kind == "allow" and not lease.parent},
         }, b""  # fmt: skip
+
+    def _is_behind_proxy(self, pid: int) -> bool:
+        """Say whether a process belongs to a task that has placeholders: it gets no value but by a new yes."""
+        above = ancestors(pid)
+        return any(lease.request.channel == "proxy" and lease.pid in above for lease in self._core.leases)
 
     def _of_same_task(self, connection: Connection, judged: Judged) -> Lease | None:
         """Grant to a process of a live task, without a question, what that task was granted already."""
@@ -176,7 +186,8 @@ class Granting:
         self, connection: Connection, judged: Judged, terminal: int | None, about: dict[str, Any]
     ) -> str:  # fmt: skip
         """Ask a person; return by which way the yes came. Raises NotAllowed."""
-        session = session_of(connection.peer.pid)
+        pid = connection.peer.pid
+        session = ("agent", agent_of(pid)) if judged.agent else ("session", session_of(pid))
         if not has_own_terminal(connection, terminal):
             self._cooldown.check(judged.hash, session, agent=bool(judged.agent))
         question = lease_question(judged, asked_by=who(connection), expires_in=ANSWER_WITHIN)
@@ -355,13 +366,6 @@ def local_names(request: wire.LeaseRequest) -> list[str]:
 
 
 def _is_part(request: wire.LeaseRequest, of: wire.LeaseRequest) -> bool:
-    """Say whether a task that was granted `of` has all of `request` already.
-
-    A task behind the proxy has placeholders, no values: it gets nothing more than the same, the same way.
-    """
-    if of.channel == "proxy" and request.channel != "proxy":
-        return False
-    had = {(grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in of.grants}
-    return {
-        (grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in request.grants
-    } <= had
+    """Say whether a task that was granted `of` has all of `request` already."""
+    had = {(grant.reference, grant.source) for grant in of.grants}
+    return {(grant.reference, grant.source) for grant in request.grants} <= had
