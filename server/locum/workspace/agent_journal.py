@@ -1,14 +1,13 @@
 """What AI agents' hooks and tools noted: which session wrote which file, and so who put a secret there. Reads, never writes.
 
-One file of JSON lines a day. Any program of the same user could write lines of its own: they are read as data, bounded, and
-believed only as far as the file on the disk agrees. Nothing is heavy here: a hook imports it.
+Any program of the same user could write lines of its own: they are read as data, bounded, and believed only as far as the file
+on the disk agrees.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -16,24 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-MAX_DAY = 2 << 20
-"""Bytes that a day's file may have."""
-KEEP_DAYS = 30
-MAX_LINE = 8192
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
-SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-CLIENT = re.compile(r"[a-z][a-z0-9-]{0,31}")
-KINDS = frozenset({"start", "writes", "wrote", "blocked", "redacted", "used", "end"})
-"""`writes`: it is about to write a file, in which then stood what `had` says; `wrote`: it has."""
+from locum.workspace.agent_notes import CLIENT, KEEP_DAYS, KINDS, MAX_DAY, MAX_LINE, SESSION, day_files, modified, shown
 
 _NAMES = {
     "claude": "Claude Code", "kiro": "Kiro", "cursor": "Cursor", "copilot": "Copilot", "codex": "Codex",
     "gemini": "Gemini CLI", "opencode": "opencode",
 }  # fmt: skip
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_RUN = re.compile(r"[A-Za-z0-9_+~%-]{20,}")
-_WORD = re.compile(r"(?:[A-Za-z]+\d{0,4}|\d{0,8})")
-_MAX_PATH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +68,6 @@ def client_name(client: str) -> str:
     return _NAMES.get(client, client)
 
 
-def shown(path: str) -> str:
-    """Return a path as it is noted: one line, bounded, and without what looks like a token."""
-    plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path[:_MAX_PATH])
-    return _RUN.sub(lambda run: run[0] if _is_words(run[0]) else "…", plain)
-
-
-def _is_words(run: str) -> bool:
-    return all(_WORD.fullmatch(word) for word in re.split(r"[_+~%-]", run))
-
-
-def modified(path: str | Path) -> int:
-    """Return when a file was last written (`st_mtime_ns`), 0 when it is not there."""
-    try:
-        return os.stat(path).st_mtime_ns  # noqa: PTH116 - a string's worth less
-    except (OSError, ValueError):
-        return 0
-
-
-def day_files(folder: Path) -> list[str]:
-    """Return the names of the days' files, oldest first."""
-    try:
-        return sorted(name for name in os.listdir(folder) if DAY.fullmatch(name))  # noqa: PTH208 - names only
-    except OSError:
-        return []
-
-
 def parse(line: bytes) -> Entry | None:
     """Return what a line says, None when it says nothing that we know."""
     try:
@@ -140,25 +102,30 @@ class AgentJournal:
                     self._notes.setdefault(place, []).append(entry)
 
     def _new_lines(self, name: str) -> Iterator[Entry]:
+        begin = self._read.get(name, 0)
         try:
             descriptor = os.open(self.folder / name, _READ)
+            try:
+                info = os.fstat(descriptor)
+                ours = os.name != "posix" or (info.st_uid == os.geteuid() and not info.st_mode & 0o022)
+                if not (stat.S_ISREG(info.st_mode) and ours and info.st_size > begin):
+                    return
+                os.lseek(descriptor, begin, os.SEEK_SET)
+                data = os.read(descriptor, max(0, MAX_DAY + MAX_LINE - begin))
+            finally:
+                os.close(descriptor)
         except OSError:
             return
-        with os.fdopen(descriptor, "rb") as file:
-            info, begin = os.fstat(descriptor), self._read.get(name, 0)
-            trusted = stat.S_ISREG(info.st_mode) and (
-                os.name != "posix" or (info.st_uid == os.geteuid() and not info.st_mode & 0o022)
-            )
-            if not trusted or info.st_size <= begin:
-                return
-            file.seek(begin)
-            data = file.read(MAX_DAY + MAX_LINE - begin)
         whole = data[: data.rfind(b"\n") + 1]
         self._read[name] = begin + len(whole)
         for line in whole.splitlines():
             entry = parse(line) if len(line) <= MAX_LINE else None
             if entry is not None:
                 yield entry
+
+    def knows(self, path: Path) -> bool:
+        """Say whether anything was noted of a file."""
+        return _key(path) in self._notes
 
     def author(self, path: Path, fingerprint: str) -> Author | None:
         """Return the session that put a finding into a file as it stands on the disk; None when nobody knows.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from locum.agents.sessions.report import read_journal
-from locum.workspace.agent_journal import first_had, modified, shown
+from locum.workspace.agent_journal import first_had
+from locum.workspace.agent_notes import modified, shown
 
 MOST = 10
 

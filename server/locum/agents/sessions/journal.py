@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from locum.errors import LocumError
 from locum.paths import Paths, private_dir, user_paths
-from locum.workspace.agent_journal import (
+from locum.workspace.agent_notes import (
     CLIENT,
     DAY,
     KEEP_DAYS,
