@@ -214,6 +214,73 @@ def test_a_task_of_a_task_is_in_the_session_too(watched: Watched) -> None:
     assert leases() == []
 
 
+def notes(call: str) -> list[str]:
+    """Return a command that notes something, as a hook does."""
+    return [
+        sys.executable,
+        "-c",
+        f"from locum.agents.sessions.journal import note; assert note('s-1', 'claude', {call})",
+    ]
+
+
+def test_what_a_session_touched_is_told_without_a_value(watched: Watched) -> None:
+    agent = watched.agent()
+    (watched.project / "locum.toml").write_text(
+        '[secrets.API_KEY]\n[tasks.show]\ncommand = ["printenv", "API_KEY"]\nsecrets = ["API_KEY"]\n'
+    )
+    here = f"workspace={str(watched.project)!r}"
+    agent.run(*notes(f"'start', {here}"))
+    agent.run(*asks(OPEN))
+    agent.run(*notes(f"'wrote', path='locum.toml', {here}"))
+    agent.run(*notes(f"'blocked', path='a.py', rule='github-pat', line=3, event='write', {here}"))
+    agent.run(*watched.command("run", "--task", "show"))
+    agent.run(*notes("'redacted', count=1, tool='Bash'"))
+    kept = agent.start(*watched.task("sleep", "300"))
+    assert wait_until(lambda: len(leases()) == 1)
+    (lease,) = leases()
+    told = watched.run("agent", "report").stdout
+    for part in (
+        "Claude Code, session s-1", "used API_KEY (2 leases, by show)", "1 written: locum.toml", "github-pat in a.py:3",
+        "1 value in", "1 still open",
+    ):  # fmt: skip
+        assert part in told
+    assert len(told.splitlines()) <= 15
+    (one,) = watched.json("agent", "sessions")["sessions"]
+    assert (one["session"], one["open"], one["written"], one["blocked"]) == ("s-1", True, 1, 1)
+    assert "Claude Code  s-1  1 written, 1 stopped, open" in watched.run("agent", "sessions").stdout
+    agent.run(*asks("close_session('s-1')"))
+    assert wait_until(lambda: gone(kept))
+    agent.run(*notes("'end'"))
+    secrets = watched.json("agent", "report", "s-1")["secrets"]
+    assert secrets == {"used": ["API_KEY"], "refused": [], "tasks": ["show"], "granted": 2, "leases": []}
+    assert "none open" in watched.run("agent", "report", "s-").stdout
+    touched = {name: audited(watched, name) for name in ("s-1", "show", lease["id"], lease["id"][:11])}
+    assert touched["s-1"][0] == "session.open"
+    assert touched["s-1"][-1] == "session.end"
+    assert touched["show"] == ["lease.grant", "lease.use", "lease.end"]
+    assert touched[lease["id"]] == touched[lease["id"][:11]] == ["lease.grant", "lease.use", "lease.revoke"]
+    assert audited(watched, "s-") == []
+    shown = watched.run("audit", "show", "--task", "s-1").stdout
+    assert shown.count("in claude s-1") == len(touched["s-1"])
+    everything = watched.everything_written() + (told + shown).encode()
+    assert not [part for part in windows(watched.value) if part in everything]
+
+
+def audited(home: Home, task: str) -> list[str]:
+    return [one["api"]["operation"] for one in home.json("audit", "show", "--task", task)["records"]]
+
+
+def windows(value: str) -> list[bytes]:
+    return [value[at : at + 8].encode() for at in range(len(value) - 7)]
+
+
+def test_a_report_needs_no_broker_and_no_session(home: Home) -> None:
+    assert home.run("agent", "sessions").stdout == "No session of an agent is known.\n"
+    assert home.json("agent", "sessions") == {"version": 1, "sessions": []}
+    assert "no such session" in home.run("agent", "report", check=2).stderr
+    assert not (home.path / "run" / "agent.sock").exists()
+
+
 # -- those who want to meddle ---------------------------------------------------------------------------------------
 
 
@@ -248,6 +315,38 @@ def test_a_persons_own_shell_is_no_agent(watched: Watched) -> None:
         os.close(end)
     assert done.stdout.strip() == "denied.session"
     assert sessions() == {}
+
+
+def test_a_number_that_is_used_again_is_no_agent(watched: Watched) -> None:
+    last = Path("/proc/sys/kernel/ns_last_pid")
+    if os.geteuid() != 0 or not os.access(last, os.W_OK):
+        pytest.skip("only root can choose the next pid")
+    heir = (
+        "import os, subprocess, sys\nfrom pathlib import Path\n"
+        "wanted, last = int(sys.argv[1]), Path('/proc/sys/kernel/ns_last_pid')\n"
+        "for _ in range(200):\n"
+        "  last.write_text(str(wanted - 1))\n"
+        "  child = os.fork()\n"
+        "  if child == 0:\n"
+        "    if os.getpid() == wanted: print(subprocess.run(sys.argv[2:], capture_output=True, text=True).stdout)\n"
+        "    sys.stdout.flush(); os._exit(0)\n"
+        "  os.waitpid(child, 0)\n"
+        "  if child == wanted: break\n"
+    )
+    forced = 0
+    for number in range(5):
+        agent = watched.agent()
+        agent.run(*asks(f"open_session('s-{number}', 'claude')"))
+        agent.kill()
+        done = subprocess.run(
+            [sys.executable, "-c", heir, str(agent.pid), *asks("my_session()")],
+            env=watched.env,
+            capture_output=True,
+            text=True,
+        )
+        forced += bool(done.stdout.strip())
+        assert done.stdout.strip() in {"", "null"}
+    assert forced >= 3, "the attack itself must work, or nothing was tested"
 
 
 @pytest.mark.parametrize(
