@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from locum.broker.start import ControlChannel, start_with_control
 from locum.errors import Unavailable
 from locum.paths import user_paths
 from support.agent import Agent, asks
+from support.bed import missing
 from support.home import Home, canary
 
 
@@ -47,8 +49,8 @@ class Watched(Home):
         self.channel = start_with_control(user_paths())
         self._person.start()
 
-    def agent(self) -> Agent:
-        made = Agent(self.env, self.project)
+    def agent(self, *under: str) -> Agent:
+        made = Agent(self.env, self.project, under=under)
         self._agents.append(made)
         return made
 
@@ -279,6 +281,21 @@ def test_a_report_needs_no_broker_and_no_session(home: Home) -> None:
     assert home.json("agent", "sessions") == {"version": 1, "sessions": []}
     assert "no such session" in home.run("agent", "report", check=2).stderr
     assert not (home.path / "run" / "agent.sock").exists()
+
+
+def test_a_sandboxed_agents_tasks_outside_are_in_its_session(watched: Watched) -> None:
+    if shutil.which("bwrap") is None:
+        missing("no bubblewrap here: run `python tests/bed/install.py`")
+    if subprocess.run(["bwrap", "--unshare-user", "--ro-bind", "/", "/", "true"], capture_output=True).returncode:
+        pytest.skip("this system gives no user namespaces")
+    agent = watched.agent(*watched.command("sandbox", "--quiet", "--pass", "PYTHONPATH", "--"))
+    said = json.loads(agent.run("sh", "-c", shlex.join(asks(OPEN)) + "; true"))
+    assert said["pid"] != agent.pid, "the agent itself, not what it was started by"
+    agent.start(*watched.task("sleep", "300"))
+    assert wait_until(leases)
+    assert [(item["session"], item["level"]) for item in leases()] == [("s-1", "L1")]
+    os.kill(said["pid"], signal.SIGKILL)
+    assert wait_until(lambda: leases() == [] == list(sessions()))
 
 
 # -- those who want to meddle ---------------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from typing import Any
 class Agent:
     """One agent, as a test holds it."""
 
-    def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, env: Mapping[str, str], cwd: Path, *, under: Sequence[str] = ()) -> None:
+        """Start it, perhaps `under` another command."""
         self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=cwd,
+            [*under, sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=cwd,
             start_new_session=True,
         )  # fmt: skip
 

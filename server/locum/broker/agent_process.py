@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from locum.broker.aside import in_time
+from locum.broker.level import is_sandboxed, says_sandbox
 from locum.broker.peer import LOOK_WITHIN, Peer, ancestors, has_terminal_of_its_own, program_of
 from locum.errors import NotAllowed
 
@@ -31,6 +32,20 @@ _MOST = 4096
 def line_of(pid: int) -> list[int]:
     """Return a process and those above it, the nearest first."""
     return [pid, *ancestors(pid)]
+
+
+def height(agent: Peer, line: list[int]) -> int | None:
+    """Return how far up a line (`line_of`) a live agent's process is, None when it is not above.
+
+    What a sandboxed agent asks for runs outside of its sandbox: there `locum sandbox`, above both, stands for the agent.
+    """
+    if not agent.alive():
+        return None
+    if agent.pid in line:
+        return line.index(agent.pid)
+    shared = set(ancestors(agent.pid)) & set(line) if agent.sandboxed else set[int]()
+    outside = in_time(lambda: [pid for pid in shared if says_sandbox(pid)], LOOK_WITHIN) if shared else None
+    return min(map(line.index, outside)) if outside else None
 
 
 def hold_agent(asker: Peer) -> Peer:
@@ -73,6 +88,6 @@ def _hold(pid: int) -> Peer | None:
     try:
         if Path(f"/proc/{pid}").stat().st_uid != os.geteuid():
             return None
-        return Peer(pid, os.geteuid(), os.pidfd_open(pid), "pidfd_open", program_of(pid))
+        return Peer(pid, os.geteuid(), os.pidfd_open(pid), "pidfd_open", program_of(pid), sandboxed=is_sandboxed(pid))
     except (AttributeError, OSError):
         return None

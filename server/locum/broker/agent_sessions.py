@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from locum.broker.agent_process import hold_agent, line_of
+from locum.broker.agent_process import height, hold_agent, line_of
 from locum.broker.audit_session import account
 from locum.broker.core import Answered, Core, Method, Params, close_terminal
 from locum.broker.leases import Lease, boot_clock
@@ -100,10 +100,12 @@ class AgentSessions:
     def of(self, asker: Peer) -> AgentSession | None:
         """Return the session that a process belongs to: the nearest agent's above it, of its sessions the one seen last."""
         line = line_of(asker.pid)
-        found = [one for one in self._open.values() if self._is_above(one, line)]
-        found.sort(key=lambda one: (line.index(one.process.pid), -one.seen))
+        heights = [(at, -one.seen, one) for one in self._open.values() if (at := height(one.process, line)) is not None]
+        if not heights:
+            return None
+        nearest = min(heights, key=lambda item: item[:2])[2]
         # A number that changed hands while we looked proves nothing: what is above a live asker now is what it was.
-        return found[0] if found and asker.alive() and self._is_above(found[0], line_of(asker.pid)) else None
+        return nearest if self._is_above(nearest, asker) else None
 
     def is_open(self, session: AgentSession) -> bool:
         """Say whether a session has not ended."""
@@ -144,15 +146,15 @@ class AgentSessions:
                 self.end(session, "its time is over")
 
     @staticmethod
-    def _is_above(session: AgentSession, line: list[int]) -> bool:
-        return session.process.pid in line and session.process.alive()
+    def _is_above(session: AgentSession, asker: Peer) -> bool:
+        return height(session.process, line_of(asker.pid)) is not None and asker.alive()
 
     async def _opened(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         name, client = _word(params, "session", SESSION), _word(params, "client", CLIENT)
         session = self._open.get(name)
         if session is None or not self.is_open(session):
             session = self._new(connection, name, client)
-        elif not self._is_above(session, line_of(connection.peer.pid)):
+        elif not self._is_above(session, connection.peer):
             raise NotAllowed("denied.session", "another process has a session of this name open")
         session.seen = time.monotonic()
         return {"session": self._describe(session)}, b""
@@ -186,7 +188,7 @@ class AgentSessions:
             session = self._open.get(_word(params, "session", SESSION))
             if session is None:
                 raise UsageProblem("session.unknown", "no open session of this name", "See `locum agent sessions`.")
-            below = self._is_above(session, line_of(connection.peer.pid)) and connection.peer.alive()
+            below = self._is_above(session, connection.peer)
             if not below and not has_own_terminal(connection, terminal):
                 raise NotAllowed(
                     "denied.session", "this is another process's session",
