@@ -48,6 +48,13 @@ class BrokerClient:
         """End the connection, and with it every lease it holds."""
         self._socket.close()
 
+    def hang_up(self) -> None:
+        """From another thread: end the wait for an answer, and with it what is asked."""
+        shutdown = getattr(self._socket, "shutdown", None)
+        if shutdown is not None:
+            with contextlib.suppress(OSError):
+                shutdown(2)
+
     def fileno(self) -> int:
         """Return the socket's descriptor, for `select`."""
         return self._socket.fileno()
@@ -71,14 +78,21 @@ class BrokerClient:
         return self._call("secret.list")["secrets"]
 
     def store_secret(
-        self, name: str, value: SecretBytes, *, origin: str, new: bool = False, tty: int | None = None
+        self,
+        name: str,
+        value: SecretBytes,
+        *,
+        origin: str,
+        new: bool = False,
+        ask: bool = False,
+        tty: int | None = None,
     ) -> str:
         """Store and read back a secret; return a token that undoes a new one for as long as this connection lives.
 
         An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask, and always
-        for an existing name where it is to be `new`.
+        for an existing name where it is to be `new`. With `ask`, a new name needs a person's yes too.
         """
-        params = {"name": name, "origin": origin, "new": new}
+        params = {"name": name, "origin": origin, "new": new, "ask": ask}
         return self._call("secret.store", params, payload=value, tty=tty, person=True)["undo"]
 
     def match_secret(self, value: SecretBytes) -> str:
@@ -94,6 +108,13 @@ class BrokerClient:
         Raises `secret.absent`, `secret.exists`, NotAllowed (`denied.…`).
         """
         self._call("secret.copy", {"name": name, "new_name": new_name}, tty=tty, person=True)
+
+    def request_secret(self, name: str, reason: str) -> bool:
+        """Wait until a person has stored a value under a new name, in an editor. False: the name was there already.
+
+        Raises NotAllowed (`denied.…`) when no editor can take one, or nobody typed one.
+        """
+        return bool(self._call("secret.request", {"name": name, "reason": reason}, person=True)["stored"])
 
     def discard_secret(self, undo: str) -> None:
         """Take back a `store_secret` of this connection."""

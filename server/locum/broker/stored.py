@@ -11,8 +11,8 @@ from locum.broker.audit_asker import program_of
 from locum.broker.comparisons import Comparisons
 from locum.broker.core import Answered, Core, Method, Params, close_terminal, secret_name, take_value
 from locum.broker.peer import agent_marker
-from locum.broker.person import confirm, who
-from locum.broker.question import change_question, copy_question
+from locum.broker.person import ask, confirm, refusal, who
+from locum.broker.question import change_question, copy_question, value_question
 from locum.errors import LocumError, NotAllowed
 from locum.vaults.interface import SecretInfo, VaultError
 
@@ -35,6 +35,7 @@ class Stored:
             "secret.store": self._store,
             "secret.match": self._match,
             "secret.copy": self._copy,
+            "secret.request": self._request,
             "secret.discard": self._discard,
             "secret.remove": self._remove,
         }
@@ -62,8 +63,8 @@ class Stored:
             exists = await self._core.in_worker(lambda: self._core.vault.has(name))
             if exists and params.get("new") is True:  # the asker chose the name because nobody had it
                 raise VaultError("secret.exists", f"{name} was stored by somebody else meanwhile", "Try again.")
-            if exists:
-                await self._confirm_change(connection, terminal, "Replace", name)
+            if exists or params.get("ask") is True:
+                await self._confirm_change(connection, terminal, "Replace" if exists else "Store", name)
             handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores
             info = await self._core.in_worker(put)
         finally:
@@ -136,6 +137,25 @@ class Stored:
         )
         return {}, b""
 
+    async def _request(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        """Let a person store a value under a new name, where an editor can take it; at once when the name is there."""
+        name = secret_name(params)
+        await self._core.open_or_create(connection)
+        if await self._core.in_worker(lambda: self._core.vault.has(name)):
+            return {"stored": False}, b""
+        in_terminal = f"They store it in a terminal: locum secret set {name}"
+        if not self._core.approvals.takes_values:
+            raise NotAllowed("denied.nobody", "no editor is there in which a person could type the value", in_terminal)
+        question = value_question(
+            name, str(params.get("reason", "")), asked_by=who(connection), expires_in=ANSWER_WITHIN
+        )
+        answer = await ask(self._core.approvals, connection, question, None)
+        if not answer.allowed or not await self._core.in_worker(lambda: self._core.vault.has(name)):
+            raise NotAllowed(
+                "denied.refused", refusal(answer) if not answer.allowed else "nothing was stored", in_terminal
+            )
+        return {"stored": True}, b""
+
     async def _discard(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         stored = connection.undo.pop(str(params.get("undo")), None)
         now = await self._core.in_worker(self._core.vault.list) if stored is not None else []
@@ -160,5 +180,6 @@ class Stored:
 
     async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
         question = change_question(verb, name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
-        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
+        there = "" if verb == "Store" else f"{name} is in your vault already; "
+        takes = f"{there}to {verb.lower()} it takes a person"
         await confirm(self._core.approvals, connection, question, terminal, takes)
