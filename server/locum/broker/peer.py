@@ -181,6 +181,11 @@ def session_of(pid: int) -> int:
         return 0
 
 
+def has_terminal_of_its_own(pid: int) -> bool:
+    """Say whether a process leads a session that has a terminal."""
+    return session_of(pid) == pid and _stat_fields(pid)[3] != 0
+
+
 def children(pid: int) -> list[int]:
     """Return the children of a process (Linux: proc(5))."""
     try:

@@ -74,8 +74,11 @@ def show_argv(argv: Iterable[str]) -> str:
     return f"{text[:half]} […{len(text) - 2 * half} characters left out…] {text[-half:]}"
 
 
-def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Question:
-    """Make the question for a lease: task, command, folder, references, time, what is new, who asks, level."""
+def lease_question(judged: Judged, *, asked_by: str, expires_in: int, session: str = "") -> Question:
+    """Make the question for a lease: task, command, folder, references, time, what is new, who asks, level.
+
+    `session` says in a few words which agent's session the lease will end with, "" for none.
+    """
     request, content = judged.request, judged.content
     names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
     mounted = {file.path for file in request.files if file.mounted}
@@ -100,6 +103,7 @@ def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Questio
         *(("", f"  {line}") for line in new),
         ("policy", *(visible(remark) for remark in judged.remarks)),
         ("asked by", visible(asked_by)),
+        ("session", visible(session)),
         ("level", str(judged.level)),
     ]
     what = f"task {visible(request.task)}" if request.task else visible(request.argv[0].rpartition("/")[2])
