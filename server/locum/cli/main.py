@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
     "sandbox": ("locum.cli.sandbox:sandbox", "run an AI agent where it cannot reach your secrets"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
+    "agent": ("locum.cli.agent:agent", "set up AI clients, so that agents never see a secret"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
     "policy": ("locum.cli.policy:policy", "what runs without a question, and why"),
