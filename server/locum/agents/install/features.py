@@ -125,12 +125,12 @@ class Unclaimed:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The `version` that a client wants at the top of a file. It goes when nothing else is left."""
+    """The `version` that a client wants at the top of a file: in one that we begin. It goes when nothing else is left."""
 
     number: int
 
     def put(self, text: str, launch: Launch) -> str:  # noqa: ARG002 - as all
-        return text if jsonc.values(text, ("version",)) is not None else jsonc.put(text, ("version",), self.number)
+        return text if jsonc.values(text) else jsonc.put(text, ("version",), self.number)
 
     def take(self, text: str, launch: Launch) -> str:  # noqa: ARG002 - as all
         return jsonc.drop(text, ("version",)) if jsonc.values(text) == {"version": self.number} else text

@@ -84,7 +84,7 @@ def _add(text: str, way: tuple[str, ...], key: str | None, value: Any) -> str:
         if pair is None:
             return _insert(text, node, way[depth], _nested(way[depth + 1 :], key, value))
         node, depth = pair[1], depth + 1
-    if node.kind != ("array" if key is None else "object"):
+    if depth < len(way) or node.kind != ("array" if key is None else "object"):
         raise JsonProblem(node.start)
     return _insert(text, node, key, value)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from locum.errors import UsageProblem
+from locum.text.toml_places import TomlPlaces
 
 
 def with_table(text: str, name: Sequence[str], pairs: Sequence[tuple[str, str]], file: str) -> str:
@@ -38,32 +39,30 @@ def with_table(text: str, name: Sequence[str], pairs: Sequence[tuple[str, str]],
 def without_table(text: str, name: Sequence[str], file: str) -> str:
     """Return the text without the table `name` and what belongs to it; the same text when it has none in a form of its own."""
     _parsed(text, file)
-    dotted = r"[ \t]*\.[ \t]*".join(
-        rf"""(?:{re.escape(part)}|"{re.escape(part)}"|'{re.escape(part)}')""" for part in name
-    )
-    head = re.compile(rf"^[ \t]*\[[ \t]*{dotted}[ \t]*(?:\.[^\r\n]*)?\][^\r\n]*(?:\r?\n|\Z)", re.MULTILINE)
-    while (found := head.search(text)) is not None:
-        end = _end_of_table(text, found.end())
-        before, after = text[: found.start()], text[end:]
+    while (span := _written(text, tuple(name))) is not None:
+        before, after = text[: span[0]], text[span[1] :]
         if not after and not text.endswith("\n"):
             before = re.sub(r"(?:\r?\n){1,2}\Z", "", before)
         elif before.endswith(("\n\n", "\n\r\n")):
             before = re.sub(r"\r?\n\Z", "", before)
-        changed = before + after
-        if _loaded(changed) is None:
+        if _loaded(before + after) is None:
             return text
-        text = changed
+        text = before + after
     return text
 
 
-def _end_of_table(text: str, start: int) -> int:
-    """Return where the pairs of a table end: before what stands between it and the next, comments too."""
-    pair = re.compile(
-        r"""[ \t]*[\w"'.-]+[ \t]*=[ \t]*(?:\[[^\]]*\]|"(?:[^"\\\r\n]|\\.)*"|'[^'\r\n]*'|[^\r\n\[])[^\r\n]*(?:\r?\n|\Z)"""
-    )
-    while (found := pair.match(text, start)) is not None and found.end() > start:
-        start = found.end()
-    return start
+def _written(text: str, name: tuple[str, ...]) -> tuple[int, int] | None:
+    """Return the lines of the last table of that name, from its header to its last value: what stands behind is not its own."""
+    places = TomlPlaces(text)
+    headers = {start: place for place, (start, _) in places.keys.items() if text.startswith("[", start)}
+    ours = [start for start, place in headers.items() if place[: len(name)] == name]
+    if not ours:
+        return None
+    start = max(ours)
+    stop = min((other for other in headers if other > start), default=len(text))
+    end = max((last for first, last in places.values.values() if start < first < stop), default=start)
+    line = text.find("\n", end)
+    return text.rfind("\n", 0, start) + 1, len(text) if line < 0 else line + 1
 
 
 def _parsed(text: str, file: str) -> dict[str, Any]:
