@@ -1,11 +1,14 @@
 """A block of ours in somebody's text file, between two marker lines: put in, renewed, taken out. Pure.
 
-Taking it out leaves the text as it was before it was put in, byte for byte.
+Taking it out leaves the text as it was before it was put in, byte for byte: a text whose last line had no end is marked so.
 """
 
 from __future__ import annotations
 
 import re
+
+JOINED = " (no line end before)"
+"""Stands in the block when the line before it was the last of its file, and had no end."""
 
 
 def with_block(text: str, begin: str, lines: list[str], end: str) -> str:
@@ -15,12 +18,12 @@ def with_block(text: str, begin: str, lines: list[str], end: str) -> str:
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     found = _find(text, begin, end)
-    # A text whose last line has no end gets none behind the block either: so it can be put back as it was.
-    close = newline if (found.group().endswith("\n") if found else not text or text.endswith("\n")) else ""
-    block = newline.join(lines) + close
+    joined = JOINED in found.group() if found else bool(text) and not text.endswith("\n")
+    last = lines[-1].replace(end, end + JOINED) if joined else lines[-1]
+    block = newline.join([*lines[:-1], last, ""])
     if found:
         return text[: found.start()] + block + text[found.end() :]
-    return text + ("" if close else newline) + block
+    return text + (newline if joined else "") + block
 
 
 def without_block(text: str, begin: str, end: str) -> str:
@@ -28,10 +31,8 @@ def without_block(text: str, begin: str, end: str) -> str:
     found = _find(text, begin, end)
     if found is None:
         return text
-    before = text[: found.start()]
-    if found.end() == len(text) and not found.group().endswith("\n"):
-        before = re.sub(r"\r?\n\Z", "", before)
-    return before + text[found.end() :]
+    before, after = text[: found.start()], text[found.end() :]
+    return (re.sub(r"\r?\n\Z", "", before) if JOINED in found.group() and not after else before) + after
 
 
 def _find(text: str, begin: str, end: str) -> re.Match[str] | None:

@@ -8,12 +8,12 @@ describe them (read in November 2026); the others' names and places are general 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, cast
 
+from locum.agents import jsonc
 from locum.agents.blocks import with_block, without_block
 from locum.errors import UsageProblem
+from locum.rewrite.idioms.json_reader import JsonProblem
 
 SECRET_FILES = (
     ".env", ".env.*", "*.env", ".envrc", ".dev.vars", ".dev.vars.*", ".netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd",
@@ -109,22 +109,17 @@ def _listed() -> list[str]:
 
 
 def _with_denials(client: Client, text: str) -> str:
-    """Add `permissions.deny` entries that are not there yet; the file is left as it is when none is missing."""
+    """Add `permissions.deny` entries that are not there yet; all else in the file stays as it is."""
+    way = ("permissions", "deny")
     try:
-        settings: Any = json.loads(text) if text.strip() else {}
-    except ValueError:
-        settings = None
-    permissions = cast("dict[str, Any]", settings).setdefault("permissions", {}) if isinstance(settings, dict) else None
-    deny = cast("dict[str, Any]", permissions).setdefault("deny", []) if isinstance(permissions, dict) else None
-    if not isinstance(deny, list):
+        there = jsonc.listed(text, way)
+        for rule in deny_rules():
+            if rule not in there:
+                text = jsonc.append(text, way, rule)
+    except JsonProblem:
         raise UsageProblem(
             "init.settings",
             f"{client.path} is not the JSON that {client.name} reads (permissions.deny, a list); it was left alone",
             "Mend it, then run 'locum init agents' again.",
-        )
-    rules = cast("list[Any]", deny)
-    missing = [rule for rule in deny_rules() if rule not in rules]
-    if not missing:
-        return text
-    rules += missing
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        ) from None
+    return text

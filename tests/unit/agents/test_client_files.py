@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locum.agents.install import CLIENTS, Options, jsonc
+from locum.agents import jsonc
+from locum.agents.install import CLIENTS, Options
 from locum.agents.install.features import Hook, Hooks, Server
-from locum.agents.install.launch import Launch
+from locum.agents.install.launch import Launch, Shell
 from locum.agents.install.part import Part
 from locum.errors import UsageProblem
 from locum.rewrite.idioms.json_reader import read
@@ -182,7 +183,7 @@ def test_json_that_its_client_would_not_read_is_left_alone(text: str) -> None:
         part.put(text, LAUNCH)
 
 
-LINES = {
+LINES: dict[str, tuple[Launch, Shell, str]] = {
     "posix": (Launch("/usr/bin/locum"), "powershell", "/usr/bin/locum hook x"),
     "posix, spaces and quotes": (Launch("/a b/it's/locum"), "powershell", "'/a b/it'\"'\"'s/locum' hook x"),
     "windows, nothing to quote": (Launch(r"C:\py\Scripts\locum.exe", windows=True), "cmd", "C:/py/Scripts/locum.exe hook x"),

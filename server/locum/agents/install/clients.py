@@ -59,7 +59,7 @@ def _grouped(
                 "type": "command",
                 "command": launch.line(client, _SHELLS.get(client, "powershell")),
             }
-            handler |= {"timeout": timeout} | more
+            handler |= {"timeout": 3 if (client, event) == ("codex", "SessionEnd") else timeout} | more  # its own limit
             if client == "claude":
                 if launch.windows:
                     handler["shell"] = "powershell"
@@ -88,7 +88,7 @@ def _ignore(name: str, root: str = "project", path: str = "") -> Part:
 
 
 def _told(root: str, name: str) -> Part:
-    return block(root, name, texts.MARKS[0], lambda _: texts.lines(), texts.MARKS[1])
+    return block(root, name, texts.MARKS, texts.lines())
 
 
 def _claude(scope: Scope, options: Options) -> list[Part]:
@@ -120,14 +120,14 @@ def _claude(scope: Scope, options: Options) -> list[Part]:
 
 def _kiro(scope: Scope, options: Options) -> list[Part]:
     # kiro.dev/docs/hooks, /cli/v3/hooks, /steering, /mcp/configuration, /powers/create, /kiroignore; kirodotdev/powers
-    # (November 2026). Neither IDE nor CLI was run.
+    # (November 2026). Neither IDE nor CLI was run. No trigger says that a session ends: `Stop` is the end of a turn.
     root, folder = ("kiro", "") if scope == "user" else ("project", ".kiro/")
 
     def server(launch: Launch) -> dict[str, Any]:
         return {**_server(launch), "disabled": False, "autoApprove": list(texts.READ_ONLY_TOOLS)}
 
     def hooks(launch: Launch) -> str:
-        triggers = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop")
+        triggers = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse")
         action = {"type": "command", "command": launch.line("kiro", _SHELLS["kiro"])}
         entries = [
             {"name": f"locum-{trigger}", "trigger": trigger, "action": action, "timeout": PATIENCE, "enabled": True}
@@ -156,7 +156,6 @@ def _kiro_agent(root: str, path: str) -> Part:
         ("userPromptSubmit", False),
         ("preToolUse", True),
         ("postToolUse", True),
-        ("stop", False),
     ]
 
     def hooks(launch: Launch) -> list[Hook]:
@@ -170,7 +169,7 @@ def _cursor(scope: Scope, options: Options) -> list[Part]:
     # cursor.com/docs/agent/hooks, /docs/mcp, /docs/context/ignore-files, /docs/rules (November 2026). Not run.
     root, folder = ("cursor", "") if scope == "user" else ("project", ".cursor/")
     guards = ("beforeSubmitPrompt", "preToolUse", "beforeShellExecution", "beforeMCPExecution", "beforeReadFile")
-    reports = ("sessionStart", "postToolUse", "afterFileEdit", "sessionEnd")
+    reports = ("sessionStart", "postToolUse", "sessionEnd")
 
     def hooks(launch: Launch) -> list[Hook]:
         common = {"command": launch.line("cursor"), "timeout": PATIENCE}
@@ -194,7 +193,7 @@ def _copilot(scope: Scope, options: Options) -> list[Part]:
     # docs.github.com/en/copilot/reference/hooks-reference; code.visualstudio.com/docs/agents/reference/hooks-reference and
     # /docs/copilot/reference/mcp-configuration (November 2026). Names in PascalCase and `timeout` are what both read.
     # Hooks not run.
-    events = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "SessionEnd")
+    events = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SessionEnd")
 
     def hooks(launch: Launch) -> str:
         handler = {"type": "command", "command": launch.line("copilot"), "timeout": PATIENCE}

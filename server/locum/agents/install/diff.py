@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from locum.agents.install import jsonc
+from locum.agents import jsonc
 from locum.detect.engine import default_engine
 from locum.rewrite.idioms.json_reader import JsonProblem
 from locum.rewrite.preview import HIDDEN

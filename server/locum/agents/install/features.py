@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from locum.agents.install import jsonc
-from locum.agents.install.jsonc import Way
+from locum.agents import jsonc
 from locum.agents.install.launch import Launch, is_ours, runs_hook
+from locum.agents.jsonc import Way
 from locum.errors import UsageProblem
 
 
@@ -46,7 +46,7 @@ class Hooks:
         wanted = self.wanted(launch)
         text = _take_hooks(text, self.client, wanted)
         for hook in wanted:
-            if hook.entry not in _listed(text, hook.way):
+            if hook.entry not in jsonc.listed(text, hook.way):
                 text = jsonc.append(text, hook.way, hook.entry)
         return text
 
@@ -88,7 +88,7 @@ class Denied:
     way = ("permissions", "deny")
 
     def put(self, text: str, launch: Launch) -> str:
-        there = _listed(text, self.way)
+        there = jsonc.listed(text, self.way)
         for rule in self.rules(launch):
             # `locum init agents`, and people, spell the same rule without the dot.
             if rule not in there and rule.replace("(./**/", "(**/") not in there:
@@ -97,7 +97,7 @@ class Denied:
 
     def take(self, text: str, launch: Launch) -> str:
         rules = set(self.rules(launch))
-        for index, rule in reversed(list(enumerate(_listed(text, self.way)))):
+        for index, rule in reversed(list(enumerate(jsonc.listed(text, self.way)))):
             if rule in rules:
                 text = jsonc.drop(text, (*self.way, index))
         return text
@@ -134,11 +134,6 @@ class Version:
 
     def take(self, text: str, launch: Launch) -> str:  # noqa: ARG002 - as all
         return jsonc.drop(text, ("version",)) if jsonc.values(text) == {"version": self.number} else text
-
-
-def _listed(text: str, way: Way) -> list[Any]:
-    there = jsonc.values(text, way)
-    return cast("list[Any]", there) if isinstance(there, list) else []
 
 
 def _take_hooks(text: str, client: str, kept: Sequence[Hook]) -> str:

@@ -101,9 +101,5 @@ export const Locum = async ({ directory }) => {
         if (typeof output.metadata?.preview === "string") output.metadata.preview = changed
       }
     },
-    "shell.env": async (input, output) => {
-      const verdict = await judged(about("shell.env", input.sessionID, { cwd: input.cwd ?? directory }), false)
-      if (verdict.updatedInput) Object.assign(output.env, verdict.updatedInput)
-    },
   }
 }

@@ -48,11 +48,11 @@ def owned(root: str, name: str, text: Callable[[Launch], str], syntax: str = "")
     return Part(root, (name,), lambda _, launch: text(launch), lambda _text, _launch: "", syntax)
 
 
-def block(root: str, name: str, begin: str, lines: Callable[[Launch], list[str]], end: str) -> Part:
-    """Return a text file with a block of ours in it."""
+def block(root: str, name: str, marks: tuple[str, str], lines: list[str]) -> Part:
+    """Return a text file with a block of ours in it; `marks` are how its first and its last line start."""
     return Part(
-        root, (name,), lambda text, launch: with_block(text, begin, [begin, *lines(launch), end], end),
-        lambda text, _: without_block(text, begin, end), "",
+        root, (name,), lambda text, _: with_block(text, marks[0], lines, marks[1]),
+        lambda text, _: without_block(text, *marks), "",
     )  # fmt: skip
 
 

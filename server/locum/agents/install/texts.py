@@ -23,13 +23,18 @@ Secrets of this project are kept by Locum. You never need a value, only its name
 - When Locum says no, it says what to do instead. Do that, or tell the person; do not look for a way around it.
 """
 
-_BEGIN, _END = "<!-- locum: begin", "<!-- locum: end"
-MARKS = _BEGIN, _END
+MARKS = "<!-- locum: begin", "<!-- locum: end"
 
 
 def lines() -> list[str]:
-    """Return the rules for a Markdown file that others write in."""
-    return ["", "## Secrets", "", *RULES.splitlines(), ""]
+    """Return the rules as a block of a Markdown file that others write in."""
+    return [
+        f"{MARKS[0]} (renewed by 'locum agent install') -->",
+        "## Secrets",
+        "",
+        *RULES.splitlines(),
+        f"{MARKS[1]} -->",
+    ]
 
 
 def steering() -> str:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, cast
 
+from locum.agents.blocks import JOINED
 from locum.errors import UsageProblem
 from locum.text.toml_places import TomlPlaces
 
@@ -19,14 +20,14 @@ def with_table(text: str, name: Sequence[str], pairs: Sequence[tuple[str, str]],
     already. Raises UsageProblem for what is no TOML, and where such a table cannot be added."""
     newline = "\r\n" if "\r\n" in text else "\n"
     there = _table(_parsed(text, file), name)
-    lines = [f"[{'.'.join(name)}]", *(f"{key} = {value}" for key, value in pairs)]
-    wanted = tomllib.loads("\n".join(lines[1:]))
+    body = [f"{key} = {value}" for key, value in pairs]
+    wanted = tomllib.loads("\n".join(body))
     if there is not None and all(there.get(key) == value for key, value in wanted.items()):
         return text
     text = without_table(text, name, file)
-    ended = not text or text.endswith("\n")
-    gap = "" if not text else newline if ended else newline * 2
-    made = text + gap + newline.join(lines) + (newline if ended else "")
+    joined = bool(text) and not text.endswith("\n")
+    header = f"[{'.'.join(name)}]{f'  #{JOINED}' if joined else ''}"
+    made = text + newline * (bool(text) + joined) + newline.join([header, *body, ""])
     if _table(_loaded(made), name) != wanted:
         raise UsageProblem(
             "agent.settings",
@@ -41,7 +42,7 @@ def without_table(text: str, name: Sequence[str], file: str) -> str:
     _parsed(text, file)
     while (span := _written(text, tuple(name))) is not None:
         before, after = text[: span[0]], text[span[1] :]
-        if not after and not text.endswith("\n"):
+        if not after and JOINED in text[span[0] : span[1]].split("\n", maxsplit=1)[0]:
             before = re.sub(r"(?:\r?\n){1,2}\Z", "", before)
         elif before.endswith(("\n\n", "\n\r\n")):
             before = re.sub(r"\r?\n\Z", "", before)

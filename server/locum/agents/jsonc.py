@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from locum.rewrite.idioms.json_reader import JsonProblem, Node, decode, member, read
 from locum.rewrite.idioms.settings_text import JSON, space_before
@@ -27,6 +27,12 @@ def values(text: str, way: Way = ()) -> Any:
     """Return what stands at `way`; None when nothing is there. Raises JsonProblem."""
     node = _at(text, way) if text.strip() else None
     return None if node is None else _meaning(text, node)
+
+
+def listed(text: str, way: Way) -> list[Any]:
+    """Return the items of the list at `way`; none when there is no list. Raises JsonProblem."""
+    there = values(text, way)
+    return cast("list[Any]", there) if isinstance(there, list) else []
 
 
 def put(text: str, way: Sequence[str], value: Any) -> str:
