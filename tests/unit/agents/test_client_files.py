@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locum.agents import jsonc
-from locum.agents.install import CLIENTS, Options
+from locum.agents.install import CLIENTS, Options, texts
 from locum.agents.install.features import Hook, Hooks, Server
 from locum.agents.install.launch import Launch, Shell
 from locum.agents.install.part import Part
+from locum.agents.mcp.tools import TOOLS
 from locum.errors import UsageProblem
 from locum.rewrite.idioms.json_reader import read
 from support.odd_json import objects
@@ -204,4 +206,10 @@ def test_a_line_for_the_clients_shell_is_known_again(case: str) -> None:
 def test_only_tools_that_change_nothing_are_approved_beforehand() -> None:
     part = next(part for name, part in EVERY if name == "kiro-project-.kiro/settings/mcp.json")
     approved = json.loads(part.put("", LAUNCH))["mcpServers"]["locum"]["autoApprove"]
-    assert set(approved) <= {"list_secrets", "list_tasks", "scan", "lease_status"}
+    assert set(approved) == {tool.name for tool in TOOLS if tool.reads_only}
+
+
+def test_the_rules_name_tools_that_there_are() -> None:
+    named = set(re.findall(r"`([a-z]+_[a-z]+)`", texts.power()))
+    assert named
+    assert named <= {tool.name for tool in TOOLS}
