@@ -78,14 +78,21 @@ class BrokerClient:
         return self._call("secret.list")["secrets"]
 
     def store_secret(
-        self, name: str, value: SecretBytes, *, origin: str, new: bool = False, tty: int | None = None
+        self,
+        name: str,
+        value: SecretBytes,
+        *,
+        origin: str,
+        new: bool = False,
+        ask: bool = False,
+        tty: int | None = None,
     ) -> str:
         """Store and read back a secret; return a token that undoes a new one for as long as this connection lives.
 
         An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask, and always
-        for an existing name where it is to be `new`.
+        for an existing name where it is to be `new`. With `ask`, a new name needs a person's yes too.
         """
-        params = {"name": name, "origin": origin, "new": new}
+        params = {"name": name, "origin": origin, "new": new, "ask": ask}
         return self._call("secret.store", params, payload=value, tty=tty, person=True)["undo"]
 
     def match_secret(self, value: SecretBytes) -> str:
