@@ -14,7 +14,7 @@ Secrets of this project are kept by Locum. You never need a value, only its name
 
 - What a secret is called and which tasks use it: the tools `list_secrets` and `list_tasks`, or `locum check`.
 - Code reads it by name from the environment; a configuration file holds `locum://NAME`. Write such a reference, never a value.
-- To run something that needs secrets: `run_task`, or `run_command` with the exact words; in a terminal
+- What needs one to run goes through `run_task`, or `run_command` with the exact words; in a terminal
   `locum run --task TASK` or `locum run --secret NAME -- COMMAND`. A person is asked first; wait for the answer.
 - A value that is missing: `request_secret` asks the person for it. Do not ask for one in the chat. A value that anybody can make
   up: `generate_secret`. A `.env` that exists: `import_env` takes it over without showing it.
