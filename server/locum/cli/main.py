@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mask": ("locum.cli.mask:mask", "run a command with secrets taken out of its output"),
     "mcp": ("locum.cli.mcp:mcp", "tools for AI agents that use secrets and never see them, over MCP"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
+    "agent": ("locum.cli.agent:agent", "set up AI clients, so that agents never see a secret"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
     "agent": ("locum.cli.agent:agent", "AI agents: what they did here"),
