@@ -102,7 +102,8 @@ def _cells(outcomes: Sequence[Outcome], asked: Sequence[lines.Answer], installed
         tries = list(group)
         seen: list[probes.Level] = [one.level for one in tries if one.level is not None]
         if not seen:
-            level: probes.Level = "PARTIAL" if refuses[event] else "UNPROTECTED"
+            others = any(one.level == "PROTECTED" and one.event == event for one in outcomes)
+            level: probes.Level = "PARTIAL" if refuses[event] or others else "UNPROTECTED"
         elif len(seen) < len(tries) and "UNPROTECTED" not in seen:
             level = "PARTIAL"
         else:
@@ -184,9 +185,20 @@ def _explained(cells: Sequence[Cell], asked: Sequence[lines.Answer], title: str)
                 Problem("output.ignored", f"this {title} shows the model what a tool gave back ({tools}); the hook replaces it",
                         "Run such commands through 'locum run', or the client in 'locum sandbox'.")
             )  # fmt: skip
-        elif all(cell.level == "UNPROTECTED" for cell in through):
+        elif len(through) == sum(cell.event == kind for cell in cells):
             problems.append(
-                Problem("hook.ignored", f"this {title} did not run the hook for {title_of(kind)}, or does not obey ({tools})",
-                        "Does the client trust the hook and the folder? Its own list of hooks says so.")
-            )  # fmt: skip
+                Problem(
+                    "hook.ignored",
+                    f"this {title} did not run the hook for {title_of(kind)}, or does not obey it",
+                    "Does the client trust the hook and the folder? Its own list of hooks says so.",
+                )
+            )
+        else:
+            problems.append(
+                Problem(
+                    "hook.gap",
+                    f"the hook for {title_of(kind)} runs in this {title}, and not all is stopped ({tools})",
+                    "'locum sandbox' keeps the client away from it.",
+                )
+            )
     return problems
