@@ -136,7 +136,7 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
     if not asked.grants:
         return asked
     from locum.broker.wire import LeaseRequest
-    from locum.run.spawn import NotStarted, find_program
+    from locum.run.program import NotStarted, find_program
 
     program, seen = "", _in_folder(folder, argv[0])
     try:

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lsp": ("locum.cli.lsp:lsp", "the language server, for editors"),
     "run": ("locum.cli.run:run", "run a task that may use secrets, under a lease"),
     "sandbox": ("locum.cli.sandbox:sandbox", "run an AI agent where it cannot reach your secrets"),
+    "hook": ("locum.cli.hook:hook", "answer an AI client's hook; see 'locum agent install'"),
+    "mask": ("locum.cli.mask:mask", "run a command with secrets taken out of its output"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),

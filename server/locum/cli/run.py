@@ -13,12 +13,12 @@ import click
 from locum.cli.asking import Asked, Options, read, request_options
 from locum.errors import LocumError, NotAllowed, Unavailable
 from locum.run.environment import child_environment
-from locum.run.launch import StopWatch, launch
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
     from locum.run.delivery import Delivery
+    from locum.run.launch import StopWatch
 
 _RENEW_BEFORE = 0.2
 """The part of a lease's time that is left when it is renewed."""
@@ -65,7 +65,7 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
             click.echo("\n".join(sorted(names | set(asked.wanted))))
             return 0
         if not asked.grants:
-            return launch(asked.argv, child_environment(asked.environment, {}), {})
+            return _run_bare(asked)
         from locum.broker.client import connect
         from locum.paths import user_paths
         from locum.run.delivery import delivery
@@ -82,6 +82,17 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
                 return _run_leased(client, asked, way)
 
 
+def _run_bare(asked: Asked) -> int:
+    """Become the program: without a value there is nothing to mask, to watch and to take back."""
+    from locum.run.program import NotStarted, become
+
+    try:
+        become(asked.argv, child_environment(asked.environment, {}))
+    except NotStarted as problem:
+        click.echo(f"locum: {problem}", err=True)
+        return problem.exit_code
+
+
 def _as_typed() -> list[str]:
     """Return what was typed after `locum run`."""
     return sys.argv[sys.argv.index("run") + 1 :]
@@ -92,6 +103,7 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
     from locum.cli.person import terminal, with_vault
     from locum.paths import user_paths
     from locum.run.frozen import Scripts
+    from locum.run.launch import launch
 
     copies, request = asked.copies, asked.request
     with terminal() as tty:
@@ -135,6 +147,7 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
 
 def _watch(client: BrokerClient, lease: dict[str, Any], *, must_last: bool) -> StopWatch:
     """Watch the lease for its end, and renew it in time where that was approved."""
+    from locum.run.launch import StopWatch
 
     def renew() -> float | None:
         try:

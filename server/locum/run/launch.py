@@ -17,7 +17,8 @@ from types import FrameType
 from locum.run.channels import Channels
 from locum.run.children import CAN_ADOPT, Task, adopt_orphans
 from locum.run.jobs import Keepers, stop_like
-from locum.run.spawn import NotStarted, find_program, spawn
+from locum.run.program import NotStarted, find_program
+from locum.run.spawn import spawn
 from locum.run.stream import MaskFailed
 from locum.secret import SecretBytes
 
