@@ -15,7 +15,10 @@ def trust(codex: str, home: Path, project: Path, variables: Mapping[str, str]) -
     """Write the trust into the home's `config.toml`; return the number of hooks."""
     hooks = [hook for entry in _listed(codex, project, variables)["data"] for hook in entry["hooks"]]
     config = home / ".codex/config.toml"
-    lines = [f"\n[hooks.state.{json.dumps(hook['key'])}]\ntrusted_hash = {json.dumps(hook['currentHash'])}\n" for hook in hooks]
+    lines = [
+        f"\n[hooks.state.{json.dumps(hook['key'])}]\ntrusted_hash = {json.dumps(hook['currentHash'])}\n"
+        for hook in hooks
+    ]
     with config.open("a") as file:
         file.writelines(lines)
     return len(hooks)
