@@ -125,7 +125,7 @@ _WRITES: Mapping[str, tuple[str, tuple[str, str]]] = {
 
 
 def sample(client: str, hook: Hook, canary: str, cwd: Path) -> dict[str, Any]:
-    """Return an event as the client sends it, with the canary where the hook has to see it."""
+    """Return an event as the client sends it, with the canary where the hook has to see it. May write a file into `cwd`."""
     event: dict[str, Any] = {"session_id": "doctor", "cwd": str(cwd), "hook_event_name": hook.event}
     output: Any = f"token={canary}\n"
     if hook.kind == "prompt":
@@ -146,7 +146,8 @@ def sample(client: str, hook: Hook, canary: str, cwd: Path) -> dict[str, Any]:
         case "beforeShellExecution":
             return {**event, "command": f'echo "{text.strip()}" > settings.py'}
         case "beforeReadFile":
-            return {**event, "file_path": str(cwd / "settings.py"), "content": text}
+            (cwd / "seen.py").write_text(text, encoding="utf-8")
+            return {**event, "file_path": str(cwd / "seen.py"), "content": text}
         case _ if client == "codex":
             patch = f"*** Begin Patch\n*** Add File: settings.py\n+{text}*** End Patch\n"
             return {**event, "tool_name": "apply_patch", "tool_input": {"command": patch}}
