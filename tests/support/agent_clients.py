@@ -80,6 +80,10 @@ class Bench:
         """Write a client's hooks as its documentation says, with `line` for each event (Locum's, when it is ""); return the file."""
         line = line or f"{self.locum} hook {client}"
         if client == "opencode":
+            # Left to itself it asks before it reads a .env file, and where nobody answers it ends.
+            self._write(
+                ".config/opencode/opencode.json", '{"permission": {"read": "allow", "external_directory": "allow"}}'
+            )
             return self._write(".config/opencode/plugin/locum.js", _PLUGIN.replace("LINE", json.dumps(line)))
         entry = {"type": "command", "command": line, **more}
         if client == "kiro":

@@ -107,7 +107,7 @@ def make_plan(hand: Hand, project: Path) -> Plan:
         "before", "write by shell", "echo > made.py", lambda canary: hand.shell(f"echo \"token = '{canary}'\" > made.py"),
         target="made.py",
     )  # fmt: skip
-    # The script holds the canary in two halves: only its output gives it away.
+    # The script holds the canary in pieces: only its output gives it away.
     reading(
         "after",
         "shell",
@@ -149,8 +149,8 @@ def _holding(name: str, canary: str) -> str:
 
 
 def _script(plan: Plan, name: str, canary: str, pipe: str) -> None:
-    half = len(canary) // 2
-    plan.files[name] = f"first='{canary[:half]}'\nprintf 'token=%s%s\\n' \"$first\" '{canary[half:]}'{pipe}\n"
+    pieces = " ".join(canary[start : start + 8] for start in range(0, len(canary), 8))
+    plan.files[name] = f"printf 'token='\nprintf '%s' {pieces}{pipe}\necho\n"
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------
