@@ -14,7 +14,7 @@ def main() -> None:
 
         serve()
     elif sys.argv[1:2] == ["hook"]:
-        from locum.agents.hooks.main import main as answer_hook
+        from locum.agents.hooks.quick import main as answer_hook
 
         sys.exit(answer_hook(sys.argv[2:]))
     else:

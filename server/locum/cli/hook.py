@@ -9,6 +9,6 @@ import click
 @click.argument("arguments", metavar="CLIENT [--event NAME]", nargs=-1, type=click.UNPROCESSED)
 def hook(arguments: tuple[str, ...]) -> int:
     """Answer one hook event of an AI client: its JSON on standard input, the verdict as the client wants it."""
-    from locum.agents.hooks.main import main
+    from locum.agents.hooks.quick import main
 
     return main(list(arguments))

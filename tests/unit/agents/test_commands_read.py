@@ -28,7 +28,7 @@ def _said(reading: Reading) -> dict[str, object]:
 @pytest.mark.parametrize(("expected", "line"), CASES, ids=[line for _, line in CASES])
 def test_a_line_shows_what_the_table_says(expected: str, line: str) -> None:
     said = _said(read(line))
-    wanted = dict(item.partition("=")[::2] for item in expected.split(",") if item != "-")
+    wanted = {item.partition("=")[0]: item.partition("=")[2] for item in expected.split(",") if item != "-"}
     for name, value in wanted.items():
         shown = said.pop(name)
         if isinstance(shown, list):

@@ -83,3 +83,7 @@ class Reply:
 
 class Unreadable(Exception):
     """The client sent what its documentation does not allow. The text is safe to show."""
+
+
+class CallersVariables(Exception):
+    """The answer depends on the variables of the client's shells, and whoever answers does not have them."""

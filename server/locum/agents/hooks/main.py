@@ -10,14 +10,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from locum.agents.hooks.clients import CLIENTS, Adapter, adapter
 from locum.agents.hooks.clients.common import read_event
-from locum.agents.hooks.event import Event, Reply, Unreadable, Verdict
+from locum.agents.hooks.event import CallersVariables, Event, Reply, Unreadable, Verdict
 from locum.agents.hooks.judge import World, judge
 from locum.agents.hooks.looking import Looker
 from locum.errors import EXIT_USAGE
@@ -29,30 +29,36 @@ CLIENT is one of: {", ".join(CLIENTS)}
 The client's JSON comes on standard input."""
 
 
-def main(arguments: list[str]) -> int:
-    """Answer one event; return the exit code."""
-    client, hint = _arguments(arguments)
+def main(arguments: list[str], raw: bytes | None = None) -> int:
+    """Answer one event (`raw`, else what comes on standard input); return the exit code."""
+    client, hint = read_arguments(arguments)
     if client not in CLIENTS:
         asked = arguments[:1] in (["--help"], ["-h"])
-        print(_USAGE, file=sys.stdout if asked else sys.stderr)
+        (sys.stdout if asked else sys.stderr).write(f"{_USAGE}\n")
         return 0 if asked else EXIT_USAGE
-    reply = answer(client, sys.stdin.buffer.read(MOST_INPUT + 1), hint, os.environ)
-    sys.stdout.write(reply.stdout)
-    sys.stderr.write(reply.stderr)
-    sys.stdout.flush()
+    sent = sys.stdin.buffer.read(MOST_INPUT + 1) if raw is None else raw
+    reply = answer(client, sent, hint, lambda: dict(os.environ), Path.cwd())
+    sys.stdout.buffer.write(reply.stdout.encode("utf-8", "surrogateescape"))
+    sys.stderr.buffer.write(reply.stderr.encode("utf-8", "surrogateescape"))
     return reply.code
 
 
-def answer(client: str, raw: bytes, hint: str, environment: Mapping[str, str]) -> Reply:
-    """Return the reply to one event, whatever it is: `raw` as the client sent it, `hint` is its name if that does not say it."""
+def answer(client: str, raw: bytes, hint: str, environment: Callable[[], dict[str, str]], cwd: Path) -> Reply:
+    """Return the reply to one event, whatever it is: `raw` as the client sent it, `hint` is its name if that does not say it.
+
+    `environment` gives the variables of the client's shells, and may raise what ends in no reply; `cwd` is the working
+    directory where the event names none.
+    """
     to = adapter(client)
     event: Event | None = None
     try:
         event = read_event(client, to.EVENTS, _json(raw), hint)
-        return to.reply(event, _verdict(event, to, environment))
+        return to.reply(event, _verdict(event, to, environment, cwd))
     except Unreadable as problem:
         event = event or Event(client, to.EVENTS.get(hint, "before"), hint or "?", tool="write")
         return _failed(to, event, f"{to.TITLE} sent what could not be read ({problem})")
+    except CallersVariables:
+        raise
     except Exception as problem:  # noqa: BLE001 - a hook that fails must say so in the client's way; the text of an exception may hold input
         event = event or Event(client, to.EVENTS.get(hint, "before"), hint or "?", tool="write")
         return _failed(to, event, f"Locum's hook failed ({type(problem).__name__})")
@@ -66,9 +72,10 @@ def _failed(to: Adapter, event: Event, cause: str) -> Reply:
     return replace(reply, stderr=f"locum: {cause}; nothing was looked at. {remedy}\n")
 
 
-def _verdict(event: Event, to: Adapter, environment: Mapping[str, str]) -> Verdict:
-    cwd = Path(event.cwd) if event.cwd and "\0" not in event.cwd and Path(event.cwd).is_absolute() else Path.cwd()
-    world = World(Looker(cwd), lambda: dict(environment), name_in_vault, _program(), to.ABILITIES)
+def _verdict(event: Event, to: Adapter, environment: Callable[[], dict[str, str]], cwd: Path) -> Verdict:
+    if event.cwd and "\0" not in event.cwd and Path(event.cwd).is_absolute():
+        cwd = Path(event.cwd)
+    world = World(Looker(cwd), environment, name_in_vault, _program(), to.ABILITIES)
     return judge(event, world)
 
 
@@ -102,7 +109,7 @@ def _json(raw: bytes) -> Any:
         raise Unreadable("no JSON") from None
 
 
-def _arguments(arguments: list[str]) -> tuple[str, str]:
+def read_arguments(arguments: list[str]) -> tuple[str, str]:
     """Return the client and the event's name, "" for what is not there."""
     client = arguments[0] if arguments else ""
     if len(arguments) == 3 and arguments[1] == "--event":
