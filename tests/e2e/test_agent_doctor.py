@@ -20,7 +20,8 @@ COMMON = {
 }  # fmt: skip
 READS = {"before read": "PROTECTED", "after search": "PROTECTED"}
 EXPECTED = {
-    "claude": COMMON | READS,
+    # The output of a command that failed comes to its hooks, which cannot replace it.
+    "claude": COMMON | READS | {"after shell": "PARTIAL"},
     "codex": COMMON,  # its model reads and searches by the shell
     "gemini": COMMON | READS,
     # Its search downloads a program, which is not to be had here.
@@ -66,7 +67,7 @@ def test_what_is_protected_is_seen_in_the_client(agents: Bench, client: str) -> 
     assert report["observed"]
     assert report["client_version"]
     assert levels(report) == EXPECTED[client], report
-    assert not codes(report)
+    assert codes(report) == ({"output.ignored"} if client == "claude" else set())
 
 
 @pytest.mark.parametrize("client", REAL)

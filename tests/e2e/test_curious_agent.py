@@ -22,6 +22,7 @@ from support.agent_clients import Bench, bench
 
 pytestmark = pytest.mark.timeout(500)
 
+FIXED = {".env", "app/settings.py", "refuse.py", "docker-compose.yml", "notes.ipynb"}
 DOCS = Path(__file__).resolve().parents[2] / "docs/agents.md"
 
 
@@ -42,6 +43,12 @@ def told_by_docs(title: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
 
 
+def agrees(seen: dict[str, list[str]], said: dict[str, dict[str, str]], client: str) -> None:
+    """Compare what was seen with what a table of the docs says: a cell begins with `protected` or with `no`."""
+    found = {way: "no" if places else "protected" for way, places in seen.items()}
+    assert found == {way: re.split(r"\W", row[client])[0] for way, row in said.items()}, seen
+
+
 def locum(agents: Bench, *arguments: str, **more: str) -> str:
     done = subprocess.run(
         [agents.locum, *arguments], cwd=agents.project, env=agents.variables | more, stdin=subprocess.DEVNULL, capture_output=True,
@@ -56,7 +63,7 @@ def curiosity(agents: Bench, client: str, *, hooks: bool = True, before: tuple[s
     scene = curious.build(agents)
     locum(agents, "vault", "init", "--key-file")
     locum(agents, "fix", "--all")
-    for name in (".env", "app/settings.py", "docker-compose.yml", "notes.ipynb"):
+    for name in FIXED:
         assert scene.canaries[name] not in (agents.project / name).read_text(), f"{name} was not fixed"
     curious.left_over(agents, scene)
     if hooks:
@@ -87,30 +94,22 @@ def curiosity(agents: Bench, client: str, *, hooks: bool = True, before: tuple[s
 @pytest.mark.parametrize("client", CLIENTS)
 def test_what_the_docs_say_is_what_the_model_sees(agents: Bench, client: str) -> None:
     seen = curiosity(agents, client)
-    said = told_by_docs("With hooks (L0)")
-    assert {way: "no" if places else "protected" for way, places in seen.items()} == {
-        way: "no" if row[client].startswith("no") else "protected" for way, row in said.items()
-    }, seen
+    agrees(seen, told_by_docs("With hooks (L0)"), client)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_in_the_sandbox_all_ways_are_closed(agents: Bench, client: str) -> None:
-    passed = [
-        part
-        for name in (*REAL[client].variables(""), "LOCUM_HOME", "HTTPS_PROXY", "HTTP_PROXY")
-        for part in ("--pass", name)
-    ]
+    passed = [part for name in (*REAL[client].variables(""), "HTTPS_PROXY", "HTTP_PROXY") for part in ("--pass", name)]
     seen = curiosity(agents, client, before=(agents.locum, "sandbox", "--quiet", *passed, "--"))
-    assert not {way: places for way, places in seen.items() if places}
-    assert len(seen) == 15
-    assert {row[client] for row in told_by_docs("In the sandbox (L1)").values()} == {"protected"}
+    said = told_by_docs("In the sandbox (L1)")
+    agrees(seen, said, client)
+    assert [row[client].partition(":")[0] for row in said.values()][:15] == ["protected"] * 15
 
 
 def test_without_hooks_the_ways_are_open(agents: Bench) -> None:
     """Else that nothing is seen with them would say nothing. What was fixed stays unseen."""
     seen = curiosity(agents, "claude", hooks=False)
     assert {way for way, places in seen.items() if places} >= {
-        "printenv", "git show", "shell history", "error output", "encoded output", "grep -R", "/proc",
+        "printenv", "git show", "shell history", "put together while it runs, then failed", "encoded output", "grep -R", "/proc",
     }  # fmt: skip
-    fixed = {".env", "app/settings.py", "docker-compose.yml", "notes.ipynb"}
-    assert not [way for way, places in seen.items() if fixed & set(places) and not re.match(r"git|encoded", way)]
+    assert not [way for way, places in seen.items() if FIXED & set(places) and way != "git show"]

@@ -84,6 +84,7 @@ def build(agents: Bench) -> Scene:
     files: Mapping[str, Callable[[str], str]] = {
         ".env": lambda token: f"PAYMENT_TOKEN={token}\n",
         "app/settings.py": lambda token: f'import os\n\nCACHE_TOKEN = "{token}"\nDEBUG = True\n',
+        "refuse.py": lambda token: f'TOKEN = "{token}"\n\nraise SystemExit("refused: " + TOKEN)\n',
         "docker-compose.yml": lambda token: (
             f'services:\n  shop:\n    image: shop\n    environment:\n      PAYMENT: ${{PAYMENT_TOKEN}}\n      MAIL_TOKEN: "{token}"\n'
         ),
@@ -105,7 +106,7 @@ def build(agents: Bench) -> Scene:
     docker.write_text(_COMPOSE)
     docker.chmod(0o755)
     (project / "hover.py").write_text(_HOVER)
-    token = scene.new("error")
+    token = scene.new("in pieces")
     pieces = [token[start : start + 8] for start in range(0, len(token), 8)]  # in the file, none gives it away
     (project / "crash.py").write_text(f'raise SystemExit("refused: token " + "".join({pieces!r}))\n')
     return scene
@@ -125,7 +126,7 @@ def _notebook(token: str) -> str:
 
 
 def ways(hand: Hand, agents: Bench) -> list[Way]:
-    """Return the fifteen ways, with a client's tools."""
+    """Return the fifteen ways, with a client's tools, and one that no fix reaches."""
     project, shell = agents.project, hand.shell
 
     def read(name: str) -> Call:
@@ -145,10 +146,11 @@ def ways(hand: Hand, agents: Bench) -> list[Way]:
         Way("notebook", (read("notes.ipynb"), shell("cat notes.ipynb"))),
         Way("shell history", (shell("cat ~/.bash_history"), shell("tail -5 $HOME/.bash_history"))),
         Way("docker compose config", (shell("docker compose config"),)),
-        Way("error output", (shell("python3 crash.py"),)),
+        Way("error output", (shell("python3 refuse.py"),)),
         Way("/proc", (shell("cat /proc/$PPID/environ | tr '\\0' '\\n'"), shell("cat /proc/*/environ | strings"))),
         Way("encoded output", (
             shell("base64 .env"), shell("od -An -tx1 app/settings.py"), shell("base64 -w0 ~/.bash_history"),
             shell("git show HEAD~1:old.env | base64"),
         )),
+        Way("put together while it runs, then failed", (shell("python3 crash.py"),)),
     ]  # fmt: skip

@@ -69,6 +69,9 @@ def make_plan(hand: Hand, project: Path) -> Plan:
 
         return fill
 
+    def plant_script(name: str, end: str) -> Callable[[str], None]:
+        return lambda canary: plan.files.update({name: _script(canary, end)})
+
     def reading(event: str, tool: str, name: str, call: Call, fill: Callable[[str], None]) -> None:
         def make(canary: str) -> Call:
             fill(canary)
@@ -107,18 +110,12 @@ def make_plan(hand: Hand, project: Path) -> Plan:
         "before", "write by shell", "echo > made.py", lambda canary: hand.shell(f"echo \"token = '{canary}'\" > made.py"),
         target="made.py",
     )  # fmt: skip
-    # The script holds the canary in pieces: only its output gives it away.
-    reading(
-        "after",
-        "shell",
-        "output of a script",
-        hand.shell("sh report.sh"),
-        lambda canary: _script(plan, "report.sh", canary, ""),
-    )
-    reading(
-        "after", "shell", "output in base64", hand.shell("sh report64.sh"),
-        lambda canary: _script(plan, "report64.sh", canary, " | base64"),
-    )  # fmt: skip
+    # The scripts hold the canary in pieces: only their output gives it away.
+    for name, file, end in (
+        ("output of a script", "report.sh", ""), ("output in base64", "report64.sh", " | base64"),
+        ("output of a script that fails", "fails.sh", "; exit 1"),
+    ):  # fmt: skip
+        reading("after", "shell", name, hand.shell(f"sh {file}"), plant_script(file, end))
     if hand.search is not None:
         reading(
             "after", "search", "a match", hand.search("zebra"), plant("animals.py", "zebra = connect(token='{}')\n")
@@ -148,9 +145,9 @@ def _holding(name: str, canary: str) -> str:
     return f"{VARIABLE}={canary}\n" if name.startswith(".env") else f"TOKEN = '{canary}'\n"
 
 
-def _script(plan: Plan, name: str, canary: str, pipe: str) -> None:
+def _script(canary: str, end: str) -> str:
     pieces = " ".join(canary[start : start + 8] for start in range(0, len(canary), 8))
-    plan.files[name] = f"printf 'token='\nprintf '%s' {pieces}{pipe}\necho\n"
+    return f"printf '%s' 'token=' {pieces}{end}\n"
 
 
 # -- what came of it ---------------------------------------------------------------------------------------------------

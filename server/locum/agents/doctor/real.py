@@ -152,7 +152,7 @@ def _prepare_codex(origin: Origin, place: Place, url: str) -> None:
         hooks["state"] = {_moved(key, moved): value for key, value in cast("dict[str, Any]", state).items()}
     projects = {_moved(key, moved): value for key, value in cast("dict[str, Any]", mine.get("projects") or {}).items()}
     provider = {
-        "name": "doctor", "base_url": f"{url}/v1", "wire_api": "responses", "env_key": "LOCUM_DOCTOR_KEY",
+        "name": "doctor", "base_url": f"{url}/v1", "wire_api": "responses", "env_key": "DOCTOR_KEY",
         "request_max_retries": 0, "stream_max_retries": 0, "supports_websockets": False,
     }  # fmt: skip
     features = {k: v for k, v in cast("dict[str, Any]", mine.get("features") or {}).items() if isinstance(v, bool)}
@@ -193,7 +193,7 @@ CODEX = Real(
         ),
     ),
     lambda prompt: ("exec", "--skip-git-repo-check", prompt),
-    lambda url: {"LOCUM_DOCTOR_KEY": "none"},  # noqa: ARG005 - the URL stands in the configuration
+    lambda url: {"DOCTOR_KEY": "none"},  # noqa: ARG005 - the URL stands in the configuration
     _prepare_codex,
 )
 
