@@ -99,6 +99,8 @@ def test_what_the_docs_say_is_what_the_model_sees(agents: Bench, client: str) ->
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_in_the_sandbox_all_ways_are_closed(agents: Bench, client: str) -> None:
+    for folder in (".local/share/opencode", ".local/state/opencode", ".cache"):  # as after its first start outside
+        (agents.home / folder).mkdir(parents=True, exist_ok=True)
     passed = [part for name in (*REAL[client].variables(""), "HTTPS_PROXY", "HTTP_PROXY") for part in ("--pass", name)]
     seen = curiosity(agents, client, before=(agents.locum, "sandbox", "--quiet", *passed, "--"))
     said = told_by_docs("In the sandbox (L1)")
