@@ -11,6 +11,8 @@ export interface Question {
   readonly lines: readonly string[];
   /** Seconds for which a yes may stand for exactly this; 0: this once only. */
   readonly mayStandFor: number;
+  /** The new name for which a person types a value; "" for a question that is answered by a button. */
+  readonly valueFor: string;
 }
 
 export type Decision = "allow" | "allow-content" | "deny";
@@ -21,6 +23,8 @@ export type Pressed = Decision | "closed";
 export interface Ways {
   /** Show a question and wait. */
   ask(title: string, detail: string, hours: number): Promise<Pressed>;
+  /** Let the person type a value for a new name, and store it. True when it is stored. */
+  store(name: string, title: string, detail: string): Promise<boolean>;
   /** Send the decision to the broker; a yes that stands, for so many seconds. */
   answer(id: string, decision: Decision, standsFor: number): void;
   /** Tell the person that a yes came too late to count. */
@@ -92,6 +96,13 @@ export class Approvals {
     if (question.lines.length > MAX_LINES) {
       return "deny"; // more than a person can read is more than a person can allow
     }
+    if (question.valueFor !== "") {
+      try {
+        return (await this.#ways.store(question.valueFor, visible(question.title), lines.join("; "))) ? "allow" : "deny";
+      } catch {
+        return "deny";
+      }
+    }
     for (;;) {
       const shown = this.#ways.now();
       let pressed: Pressed;
@@ -132,6 +143,8 @@ export function readQuestion(raw: unknown): Question | undefined {
     return undefined;
   }
   const may = (raw as Record<string, unknown>)["may_stand_for"];
+  const named = (raw as Record<string, unknown>)["value_for"];
+  const valueFor = typeof named === "string" ? named : "";
   const mayStandFor = typeof may === "number" && Number.isSafeInteger(may) && may > 0 ? may : 0;
-  return lines.every((line) => typeof line === "string") ? { id, title, lines, mayStandFor } : undefined;
+  return lines.every((line) => typeof line === "string") ? { id, title, lines, mayStandFor, valueFor } : undefined;
 }

@@ -7,9 +7,11 @@ import { ControlChannel } from "./control";
 import { Leases } from "./leases";
 import { Server } from "./server";
 import { findProgram } from "./settings";
+import { offerTools } from "./mcp";
+import { storeSecret } from "./secrets";
 import { askLevel } from "./status";
 import { Tasks } from "./tasks";
-import { askInDialog, configuredPath, createOutput, type Disposable, onPathChange, openPathSetting, showError, showNote } from "./vscodeapi";
+import { askInDialog, configuredPath, createOutput, type Disposable, onPathChange, openPathSetting, showError, showNote, typeSecret } from "./vscodeapi";
 
 let stop: (() => Promise<void>) | undefined;
 
@@ -20,6 +22,10 @@ export function activate(context: { subscriptions: Disposable[] }): void {
 
   const approvals = new Approvals({
     ask: askInDialog,
+    store: async (name, title, detail) => {
+      const value = await typeSecret(title, detail);
+      return value !== "" && program !== undefined && (await storeSecret(program, name, value));
+    },
     answer: (id, decision, standsFor) =>
       control.send({ method: "approve.answer", params: { id, decision, stands_for: standsFor } }),
     tooLate: () => showNote("That request was over already; nothing was lent."),
@@ -28,7 +34,10 @@ export function activate(context: { subscriptions: Disposable[] }): void {
   const control = new ControlChannel({
     onMessage: (message) => {
       const question = readQuestion(message["question"]);
-      if (message["event"] === "approve" && question !== undefined) {
+      if (message["event"] === "hello") {
+        control.send({ method: "control.takes_values", params: {} });
+      }
+      if ((message["event"] === "approve" || message["event"] === "value") && question !== undefined) {
         approvals.add(question);
       } else if (message["event"] === "approve.cancel") {
         approvals.cancel(String(message["id"]));
@@ -54,12 +63,15 @@ export function activate(context: { subscriptions: Disposable[] }): void {
   });
   const tasks = new Tasks({ command: (name) => server.command(name), program: () => program });
 
+  const tools = offerTools(() => program);
+
   const complain = (what: string): void => {
     void showError(what, { "Show Output": () => output.show(), "Try Again": () => void restart() });
   };
   const restart = async (): Promise<void> => {
     const found = findProgram(configuredPath());
     program = "path" in found ? found.path : undefined;
+    tools.changed();
     if (program === undefined) {
       control.close();
     } else {
@@ -86,6 +98,7 @@ export function activate(context: { subscriptions: Disposable[] }): void {
     output,
     leases,
     tasks.register(),
+    tools,
     onPathChange(() => void restart()),
     ...registerCommands({ restart, output, leases, server, tasks }),
   );

@@ -51,6 +51,56 @@ export async function askInDialog(title: string, detail: string, hours: number):
   return pressed === allow ? "allow" : pressed === always ? "allow-content" : pressed === deny ? "deny" : "closed";
 }
 
+/** Let the person type a value that is not shown; "" when none was typed. */
+export async function typeSecret(title: string, prompt: string): Promise<string> {
+  const typed = await vscode.window.showInputBox({ title, prompt, password: true, ignoreFocusOut: true });
+  return typed ?? "";
+}
+
+/** How a server of tools for AI agents is started. */
+export interface McpServer {
+  readonly command: string;
+  readonly args: string[];
+  readonly cwd: string;
+}
+
+/** Offer one MCP server to the editor's agents; `find` says how it is started now, undefined for not at all. */
+export function provideMcpServer(
+  id: string,
+  label: string,
+  find: () => McpServer | undefined,
+): Disposable & { changed(): void } {
+  const emitter = new vscode.EventEmitter<void>();
+  const changed = (): void => emitter.fire();
+  const parts: Disposable[] = [
+    emitter,
+    vscode.workspace.onDidChangeWorkspaceFolders(changed),
+    vscode.workspace.onDidGrantWorkspaceTrust(changed),
+  ];
+  // Forks of an older editor have no such agents.
+  if (vscode.lm?.registerMcpServerDefinitionProvider !== undefined) {
+    parts.push(
+      vscode.lm.registerMcpServerDefinitionProvider(id, {
+        onDidChangeMcpServerDefinitions: emitter.event,
+        provideMcpServerDefinitions: () => {
+          const found = find();
+          if (found === undefined) {
+            return [];
+          }
+          const server = new vscode.McpStdioServerDefinition(label, found.command, found.args);
+          server.cwd = vscode.Uri.file(found.cwd);
+          return [server];
+        },
+      }),
+    );
+  }
+  return { changed, dispose: () => parts.forEach((part) => part.dispose()) };
+}
+
+export function folderPaths(): string[] {
+  return (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
+}
+
 /** Show an error once, with buttons that do something. */
 export async function showError(message: string, buttons: Record<string, () => unknown>): Promise<void> {
   const pressed = await vscode.window.showErrorMessage(message, ...Object.keys(buttons));

@@ -39,6 +39,8 @@ class Approvals:
     def __init__(self) -> None:
         self.send: Callable[[Question], None] | None = None
         self.cancel: Callable[[str], None] | None = None
+        self.takes_values = False
+        """Whether one who holds the control channel can let a person type a value."""
         self._open: dict[str, asyncio.Future[Answer]] = {}
         self._askers: set[object] = set()
 
@@ -95,6 +97,7 @@ class Approvals:
     def holder_left(self) -> None:
         """The control channel closed: nobody can answer there any more, so what is open is refused."""
         self.send = self.cancel = None
+        self.takes_values = False
         for future in self._open.values():
             if not future.done():
                 future.set_result(Answer(False, "nobody"))

@@ -48,6 +48,13 @@ class BrokerClient:
         """End the connection, and with it every lease it holds."""
         self._socket.close()
 
+    def hang_up(self) -> None:
+        """From another thread: end the wait for an answer, and with it what is asked."""
+        shutdown = getattr(self._socket, "shutdown", None)
+        if shutdown is not None:
+            with contextlib.suppress(OSError):
+                shutdown(2)
+
     def fileno(self) -> int:
         """Return the socket's descriptor, for `select`."""
         return self._socket.fileno()
@@ -94,6 +101,13 @@ class BrokerClient:
         Raises `secret.absent`, `secret.exists`, NotAllowed (`denied.…`).
         """
         self._call("secret.copy", {"name": name, "new_name": new_name}, tty=tty, person=True)
+
+    def request_secret(self, name: str, reason: str) -> bool:
+        """Wait until a person has stored a value under a new name, in an editor. False: the name was there already.
+
+        Raises NotAllowed (`denied.…`) when no editor can take one, or nobody typed one.
+        """
+        return bool(self._call("secret.request", {"name": name, "reason": reason}, person=True)["stored"])
 
     def discard_secret(self, undo: str) -> None:
         """Take back a `store_secret` of this connection."""

@@ -44,7 +44,7 @@ class Control:
 
     def add(self, channel: socket.socket, pid: int) -> None:
         """Let the other end of a socket, which the process `pid` has, ask the person from now on."""
-        holder = _Holder(channel, self._core.approvals, self._left, pid)
+        holder = _Holder(channel, self._core.approvals, self._left, self._changed, pid)
         self._holders.append(holder)
         approvals = self._core.approvals
         approvals.send = self._ask
@@ -62,10 +62,18 @@ class Control:
             holder.close()
 
     def _ask(self, question: Question) -> None:
-        self.tell({"event": "approve", "question": question.to_wire()})
+        """Ask all holders; for a value only those that have said that they can take one from a person."""
+        event = "value" if question.value_for else "approve"
+        for holder in list(self._holders):
+            if holder.takes_values or not question.value_for:
+                holder.send({"event": event, "question": question.to_wire()})
+
+    def _changed(self) -> None:
+        self._core.approvals.takes_values = any(holder.takes_values for holder in self._holders)
 
     def _left(self, holder: _Holder) -> None:
         self._holders.remove(holder)
+        self._changed()
         if not self._holders:
             self._core.approvals.holder_left()
 
@@ -116,10 +124,13 @@ class _Holder:
     """One end of the channel: questions out, answers in."""
 
     def __init__(
-        self, channel: socket.socket, approvals: Approvals, on_close: Callable[[_Holder], None], pid: int
+        self, channel: socket.socket, approvals: Approvals, on_close: Callable[[_Holder], None],
+        on_change: Callable[[], None], pid: int,
     ) -> None:  # fmt: skip
         self.pid = pid
-        self._socket, self._approvals, self._on_close = channel, approvals, on_close
+        self.takes_values = False
+        """Whether a person can type a value there, out of everybody's sight."""
+        self._socket, self._approvals, self._on_close, self._on_change = channel, approvals, on_close, on_change
         self._reader = wire.FrameReader()
         self._loop = asyncio.get_running_loop()
         self._open = True
@@ -153,6 +164,9 @@ class _Holder:
             self.close()
         for message in messages:
             params = message.get("params")
+            if message.get("method") == "control.takes_values":
+                self.takes_values = True
+                self._on_change()
             if message.get("method") == "approve.answer" and isinstance(params, dict):
                 said = cast("dict[str, Any]", params)
                 decision, stands_for = said.get("decision"), said.get("stands_for")

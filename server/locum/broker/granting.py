@@ -259,7 +259,7 @@ class Granting:
     def _stored(self, grant: wire.Grant) -> SecretBytes:
         """Return what the vault holds for a grant. In the vault's thread. Raises LocumError."""
         reference = parse(grant.reference)
-        value = self._core.vault.get(reference.name)
+        value = self._core.vault.get(reference.item)
         if reference.field is None:
             return value
         try:
@@ -350,7 +350,7 @@ def local_names(request: wire.LeaseRequest) -> list[str]:
                 "provider.absent", f"{grant.reference} is not in the local vault, the one provider that this version has",
                 'Store the value with `locum secret set` and declare source = "local".',
             )  # fmt: skip
-        names.append(reference.name)
+        names.append(reference.item)
     return names
 
 

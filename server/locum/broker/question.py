@@ -41,6 +41,8 @@ class Question:
     may_stand_for: int = 0
     """Seconds for which a yes may stand for exactly this; 0: this once only."""
     production: bool = False
+    value_for: str = ""
+    """The new name for which a person types a value, which goes straight into the vault; a yes says that it is there."""
 
     def standing(self, title: str) -> Question:
         """Return the same question about a yes that is to stand: then `y` is that yes, and there is no other one."""
@@ -137,6 +139,17 @@ def copy_question(name: str, new_name: str, *, asked_by: str, expires_in: int) -
     )  # fmt: skip
     title = f"Give {visible(name)} a second name, {visible(new_name)}, in your vault?"
     return Question(_new_id(), title, lines, (name, new_name), (), "", L0.name, expires_in)
+
+
+def value_question(name: str, reason: str, *, asked_by: str, expires_in: int) -> Question:
+    """Make the question for a value that only a person knows."""
+    lines = (
+        f"{'secret':<9} {visible(name)}, new in your vault",
+        *((f"{'reason':<9} {visible(reason[:200])}  (the asker's words)",) if reason else ()),
+        f"{'asked by':<9} {visible(asked_by)}, which does not see what you type",
+    )
+    title = f"Store {visible(name)} in your vault?"
+    return Question(_new_id(), title, lines, (name,), (), "", L0.name, expires_in, value_for=name)
 
 
 def _new_id() -> str:

@@ -129,7 +129,7 @@ class ControlChannel:
         return self._socket.fileno()
 
     def next_message(self, timeout: float | None) -> wire.Message | None:
-        """Return the next event (`hello`, `approve`, `approve.cancel`, `leases`), None after `timeout` seconds.
+        """Return the next event (`hello`, `approve`, `value`, `approve.cancel`, `leases`), None after `timeout` seconds.
 
         Raises Unavailable when the broker has ended.
         """
@@ -159,6 +159,10 @@ class ControlChannel:
         params = {"id": question, "decision": decision, "stands_for": stands_for if allow else 0}
         parts = wire.encode({"method": "approve.answer", "params": params})
         self._socket.sendall(b"".join(parts))
+
+    def take_values(self) -> None:
+        """Say that a person can type values here: `value` questions come too. An answer yes says that it is stored."""
+        self._socket.sendall(b"".join(wire.encode({"method": "control.takes_values", "params": {}})))
 
     def close(self) -> None:
         """Give the channel up; open questions are then refused."""

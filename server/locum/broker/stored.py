@@ -11,8 +11,8 @@ from locum.broker.audit_asker import program_of
 from locum.broker.comparisons import Comparisons
 from locum.broker.core import Answered, Core, Method, Params, close_terminal, secret_name, take_value
 from locum.broker.peer import agent_marker
-from locum.broker.person import confirm, who
-from locum.broker.question import change_question, copy_question
+from locum.broker.person import ask, confirm, refusal, who
+from locum.broker.question import change_question, copy_question, value_question
 from locum.errors import LocumError, NotAllowed
 from locum.vaults.interface import SecretInfo, VaultError
 
@@ -35,6 +35,7 @@ class Stored:
             "secret.store": self._store,
             "secret.match": self._match,
             "secret.copy": self._copy,
+            "secret.request": self._request,
             "secret.discard": self._discard,
             "secret.remove": self._remove,
         }
@@ -135,6 +136,25 @@ class Stored:
             "secret.copy", ok=True, durable=True, pid=connection.peer.pid, resources=[name, new_name]
         )
         return {}, b""
+
+    async def _request(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
+        """Let a person store a value under a new name, where an editor can take it; at once when the name is there."""
+        name = secret_name(params)
+        await self._core.open_or_create(connection)
+        if await self._core.in_worker(lambda: self._core.vault.has(name)):
+            return {"stored": False}, b""
+        in_terminal = f"They store it in a terminal: locum secret set {name}"
+        if not self._core.approvals.takes_values:
+            raise NotAllowed("denied.nobody", "no editor is there in which a person could type the value", in_terminal)
+        question = value_question(
+            name, str(params.get("reason", "")), asked_by=who(connection), expires_in=ANSWER_WITHIN
+        )
+        answer = await ask(self._core.approvals, connection, question, None)
+        if not answer.allowed or not await self._core.in_worker(lambda: self._core.vault.has(name)):
+            raise NotAllowed(
+                "denied.refused", refusal(answer) if not answer.allowed else "nothing was stored", in_terminal
+            )
+        return {"stored": True}, b""
 
     async def _discard(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         stored = connection.undo.pop(str(params.get("undo")), None)

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("locum.cli.sandbox:sandbox", "run an AI agent where it cannot reach your secrets"),
     "hook": ("locum.cli.hook:hook", "answer an AI client's hook; see 'locum agent install'"),
     "mask": ("locum.cli.mask:mask", "run a command with secrets taken out of its output"),
+    "mcp": ("locum.cli.mcp:mcp", "tools for AI agents that use secrets and never see them, over MCP"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from locum.cli.asking import Asked, Options, read, request_options
-from locum.errors import LocumError, NotAllowed, Unavailable
+from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.run.environment import child_environment
 from locum.secret import SecretBytes
 
@@ -27,9 +27,10 @@ _ECHOES = frozenset(("echo", "printf"))
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @request_options
+@click.option("--for-agent", "agent", type=int, hidden=True, metavar="PID")
 @click.option("--show-env", is_flag=True, help="Print the names of the variables that CMD would get, and stop.")
 @click.argument("command", metavar="[--] [CMD]...", nargs=-1, type=click.UNPROCESSED)
-def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
+def run(command: tuple[str, ...], show_env: bool, agent: int | None, **options: Any) -> int:
     """Run CMD with secrets that it may use, and nobody sees.
 
     References in the environment (and in --env-file) are resolved too. A person approves first; the lease ends with
@@ -54,6 +55,10 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
     programs that become another user (sudo, ping) do not work in there. When FILE is replaced on disk meanwhile, CMD
     sees its references again.
     """
+    if agent is not None:
+        from locum.run.children import die_with_parent
+
+        die_with_parent(agent)
     if os.environ.get("LOCUM_SANDBOX"):
         from locum.cli.sandbox import run_outside
 
@@ -65,6 +70,8 @@ def run(command: tuple[str, ...], show_env: bool, **options: Any) -> int:
             click.echo("\n".join(sorted(names | set(asked.wanted))))
             return 0
         if not asked.grants:
+            if agent is not None:  # nobody would be asked about it
+                raise UsageProblem("run.nothing", "this uses no secret", "Run it with your own shell tool instead.")
             return _run_bare(asked)
         from locum.broker.client import connect
         from locum.paths import user_paths
@@ -94,8 +101,8 @@ def _run_bare(asked: Asked) -> int:
 
 
 def _as_typed() -> list[str]:
-    """Return what was typed after `locum run`."""
-    return sys.argv[sys.argv.index("run") + 1 :]
+    """Return what was typed after `locum run`. Whose parent we are does not matter to who runs it outside."""
+    return [part for part in sys.argv[sys.argv.index("run") + 1 :] if not part.startswith("--for-agent=")]
 
 
 def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:

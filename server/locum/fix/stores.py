@@ -40,7 +40,8 @@ class Stores:
         self._origin = origin
         self._names = Names()
         self._versions = {str(item["name"]): int(item["version"]) for item in client.list_secrets()}
-        self._elsewhere = frozenset(declared)
+        self.elsewhere = frozenset(declared)
+        """Names that lead to other places than the local vault."""
         self._undo: dict[str, str] = {}
         self.left_behind: list[str] = []
         """What could not be taken out again: it is in the vault, and nothing refers to it."""
@@ -55,7 +56,7 @@ class Stores:
         known = self._names.of(value)
         if known:
             return known
-        name = self._names.choose(finding, value, {*self._versions, *self._elsewhere}, self.name_of)
+        name = self._names.choose(finding, value, {*self._versions, *self.elsewhere}, self.name_of)
         best = choose_name(finding, ())
         if self._agree is not None and name != best and best in self._versions and not self.has(name):
             name = self._agree(best, name)
@@ -68,7 +69,7 @@ class Stores:
         Only the vault can tell: a name that somebody removed and gave to another value looks like new.
         """
         known = self._match(value)
-        return known if can_be_passed(known) and known not in self._elsewhere else ""
+        return known if can_be_passed(known) and known not in self.elsewhere else ""
 
     def _match(self, value: SecretBytes) -> str:
         if self._can_match:

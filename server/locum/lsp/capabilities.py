@@ -24,6 +24,8 @@ class Client:
     """It can show a question with buttons."""
     answers_approvals: bool = False
     """It knows our own request `locum/approve`."""
+    takes_values: bool = False
+    """It lets a person type a value and stores it itself (`locum/askValue`): no value comes to us."""
     progress: bool = False
     watches_files: bool = False
     """It can be asked to tell of files that change on the disk."""
@@ -61,6 +63,7 @@ def resolve(params: types.InitializeParams) -> Client:
         document_changes=has("workspace.workspace_edit.document_changes"),
         answers_messages=answers,
         answers_approvals=dig(experimental, "locum", "approve") is True,
+        takes_values=dig(options, "askValue") is True,
         progress=has("window.work_done_progress"),
         watches_files=has("workspace.did_change_watched_files.dynamic_registration"),
         shows_documents=has("window.show_document.support"),

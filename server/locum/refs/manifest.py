@@ -183,6 +183,32 @@ def add_secret(text: str, name: str, *, description: str = "", docs: str = "", s
     return result
 
 
+def add_environment(text: str, name: str, environment: str) -> str:
+    """Return the manifest with the local vault as the place of a declared secret in an environment. Unchanged when it says
+    where that is already. Raises ManifestProblem.
+    """
+    import tomlkit
+    from tomlkit.items import Table
+
+    entry = parse_manifest(text).secrets[name]
+    if environment in entry.environments:
+        return text
+    document = tomlkit.parse(text)
+    try:
+        table = cast("Table", cast("Table", document["secrets"])[name])
+        if "env" not in table:
+            table["env"] = tomlkit.table()
+        cast("Table", table["env"])[environment] = "local"
+        result = tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely
+        added = environment in parse_manifest(result).secrets[name].environments
+    except (KeyError, TypeError, ValueError):
+        added, result = False, text
+    if not added:
+        hint = f'Add {environment} = "local" under [secrets.{name}.env] by hand.'
+        raise ManifestProblem(f"could not add the environment to {name}", hint=hint)
+    return result
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that somebody may have meant, "" for none."""
     from difflib import get_close_matches  # 4 ms, and only for who mistyped

@@ -59,6 +59,11 @@ class Reference:
         """Say whether the manifest has to say where the value is."""
         return self.scheme == "locum"
 
+    @property
+    def item(self) -> str:
+        """What the local vault calls it, where that has it: NAME, in an environment NAME.ENV."""
+        return f"{self.name}.{self.environment}" if self.environment else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:

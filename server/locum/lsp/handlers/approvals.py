@@ -20,6 +20,8 @@ from locum.lsp.capabilities import dig
 from locum.lsp.protocol import LocumServer
 
 METHOD = "locum/approve"
+VALUE = "locum/askValue"
+"""Asks for a value that only a person knows. The client stores it with `locum secret set`; its answer is that it did."""
 ALLOW = "Allow once"
 ALLOW_CONTENT = "Allow exactly this for {hours} h"
 DENY = "Deny"
@@ -62,9 +64,11 @@ def _serve(ls: LocumServer, loop: asyncio.AbstractEventLoop, channel: Any) -> No
     waiting: deque[dict[str, Any]] = deque()
     asked: tuple[str, Future[int | None], float] | None = None
     try:
+        if ls.session.client.takes_values:
+            channel.take_values()
         while True:
             message = channel.next_message(LOOK_EVERY if asked else None)
-            if message is not None and message.get("event") == "approve":
+            if message is not None and message.get("event") in {"approve", "value"}:
                 waiting.append(message["question"])
             elif message is not None and message.get("event") == "approve.cancel":
                 waiting = deque(question for question in waiting if question["id"] != message["id"])
@@ -95,6 +99,9 @@ def _answer(channel: Any, question: str, asked: Future[int | None]) -> None:
 
 async def _ask(ls: LocumServer, question: dict[str, Any]) -> int | None:
     """Put one question to the person. None but for a clear yes: then for how many seconds it stands, 0 for this once."""
+    if question.get("value_for"):
+        stored: Any = await ls.protocol.send_request_async(VALUE, question)
+        return 0 if dig(stored, "decision") == "stored" else None
     may = min(int(question.get("may_stand_for", 0)), STANDS_FOR)
     if ls.session.client.answers_approvals:
         answer: Any = await ls.protocol.send_request_async(METHOD, question)
