@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lease": ("locum.cli.lease:lease", "see and end live leases"),
     "audit": ("locum.cli.audit:audit", "read and check the record"),
     "broker": ("locum.cli.broker:broker", "the process that holds keys and leases"),
+    "agent": ("locum.cli.agent:agent", "set up AI clients; see what is protected in them"),
     "init": ("locum.cli.init:init", "propose a locum.toml; set up an editor or AI agents"),
 }
 

@@ -83,6 +83,18 @@ def test_placeholders_are_written(client: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_a_line_for_a_shell_with_a_token_in_it_is_stopped(client: str, tmp_path: Path) -> None:
+    value = github_token()
+    reply = _reply(client, EVENTS[client].shell(str(tmp_path), f"echo 'TOKEN = \"{value}\"' > made.py"))
+    assert _no(client, reply)
+    assert _clean(reply, value)
+    assert not _no(
+        client,
+        _reply(client, EVENTS[client].shell(str(tmp_path), "git checkout 3f7c0a1b2c4d5e6f708192a3b4c5d6e7f8091a2b")),
+    )
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_ordinary_prompts_go_through(client: str, tmp_path: Path) -> None:
     verbs = [
         "rotate",

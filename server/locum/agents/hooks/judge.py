@@ -6,6 +6,7 @@ and what comes out of it is looked at once more.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 5
 _MOST_FILES = 64
 _MOST_GLOBBED = 200
+_LONG_WORD = re.compile(r"[\w+=~.-]{20,}")
+"""What a line must have before it is looked at for secrets: no vendor's form is shorter. Most lines have none."""
 _TASK = "To use a secret, run a task: the tool run_task of Locum's MCP server, or `locum run --task NAME`"
 
 
@@ -133,7 +136,9 @@ def _command(event: Event, world: World) -> Verdict:
             f"this prints variables that hold secrets: {names}",
             f"A command that needs one: `locum run --secret {shown[0]} -- COMMAND` (its output is masked).",
         )
-    verdict = _reads(reading.files, world)
+    verdict = _line(event.command, world)
+    if verdict.action == "allow":
+        verdict = _reads(reading.files, world)
     if verdict.action != "allow" or not reading.unsure or world.abilities.redacts:
         return verdict
     line = f"{world.program} mask -- sh -c {shlex.quote(event.command)}"
@@ -142,6 +147,24 @@ def _command(event: Event, world: World) -> Verdict:
     return _denied(
         "this shows more than can be looked at beforehand",
         f"Run it with its output masked: `{line}`" if len(line) < 400 else "Run it as `locum mask -- COMMAND`.",
+    )
+
+
+def _line(line: str, world: World) -> Verdict:
+    """Stop a line with a vendor's form in it: it would be written somewhere, or stand in the process table."""
+    if not _LONG_WORD.search(line):
+        return ALLOW
+    try:
+        found = [secret for secret in world.looker.in_text(line) if not secret.generic]
+    except TooMuch:
+        return _denied("this command line is too long to be looked at for secrets", "Put it into a file of its own.")
+    if not found:
+        return ALLOW
+    return _denied(
+        f"this command line holds {_count(found)}",
+        *_lines(found),
+        f"Write {found[0].reference} in its place; a command that needs the value: "
+        f"`locum run --secret {found[0].name} -- COMMAND`. The value itself is asked of the person.",
     )
 
 

@@ -107,3 +107,9 @@ def context_of(event: Event, verdict: Verdict) -> dict[str, Any] | None:
     if not verdict.context:
         return None
     return {"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": verdict.context}}
+
+
+def as_text(output: Any) -> str:
+    """Return what the model would have read of a tool's result."""
+    content: Any = cast("dict[str, Any]", output).get("llmContent", output) if isinstance(output, dict) else output
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
-
-from locum.agents.hooks.clients.common import blocked, context_of, told
+from locum.agents.hooks.clients.common import as_text, blocked, context_of, told
 from locum.agents.hooks.event import Abilities, Event, Kind, Reply, Verdict
 
 TITLE = "Gemini CLI"
@@ -22,11 +19,7 @@ def reply(event: Event, verdict: Verdict) -> Reply:
     if verdict.action == "rewrite":
         return told({"hookSpecificOutput": {"hookEventName": event.name, "tool_input": verdict.input}})
     if verdict.action == "replace":  # the reason takes the place of the result
-        return told({"decision": "deny", "reason": f"{_text(verdict.output)}\n\n({verdict.reason} {verdict.context})"})
+        return told(
+            {"decision": "deny", "reason": f"{as_text(verdict.output)}\n\n({verdict.reason} {verdict.context})"}
+        )
     return told(context_of(event, verdict) or {})
-
-
-def _text(output: Any) -> str:
-    """Return what the model would have read of a result."""
-    content: Any = cast("dict[str, Any]", output).get("llmContent", output) if isinstance(output, dict) else output
-    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
