@@ -1,4 +1,4 @@
-"""`locum agent`: set up AI clients, see what is protected in them, and what agents did. Its commands are imported one at a time."""
+"""`locum agent`: AI clients: set up, looked at, and what they did. Its commands are imported one at a time."""
 
 from __future__ import annotations
 

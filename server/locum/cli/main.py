@@ -29,15 +29,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mask": ("locum.cli.mask:mask", "run a command with secrets taken out of its output"),
     "mcp": ("locum.cli.mcp:mcp", "tools for AI agents that use secrets and never see them, over MCP"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
-    "agent": ("locum.cli.agent:agent", "set up AI clients, so that agents never see a secret"),
+    "agent": ("locum.cli.agent:agent", "set up AI clients; what is protected there, and what agents did"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
-    "agent": ("locum.cli.agent:agent", "AI agents: what they did here"),
     "policy": ("locum.cli.policy:policy", "what runs without a question, and why"),
     "lease": ("locum.cli.lease:lease", "see and end live leases"),
     "audit": ("locum.cli.audit:audit", "read and check the record"),
     "broker": ("locum.cli.broker:broker", "the process that holds keys and leases"),
-    "agent": ("locum.cli.agent:agent", "set up AI clients; see what is protected in them"),
     "init": ("locum.cli.init:init", "propose a locum.toml; set up an editor or AI agents"),
 }
 
