@@ -415,10 +415,12 @@ def test_the_editors_own_agent_uses_secrets_that_it_never_sees(
     code.see(".statusbar-item:has-text('Locum: 0 leases')", 60)
     wait_until(lambda: vault_home.json("broker", "status").get("control"), "the control channel")
     code.command(COMMAND)
+    code.click(f"{DIALOG}:has-text('Ask the person for a secret') .monaco-button:has-text('Yes')")  # the client's own
     code.see(".quick-input-widget:has-text('Store STRIPE_KEY in your vault?') input[type=password]", 60)
     assert "to charge cards" in code.read(".quick-input-widget")
     code.type(typed)
     code.press("Enter")
+    code.click(f"{DIALOG}:has-text('Run a command with secrets') .monaco-button:has-text('Yes')")
     code.see(f"{DIALOG}:has-text('Let sh use 2 secrets?')", 60)
     time.sleep(READ_FIRST)
     press_button(code, "Allow once")
