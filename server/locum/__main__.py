@@ -1,6 +1,7 @@
 """The `locum` program: `python -m locum` and the installed script.
 
-Editors start `locum lsp` and wait for its first answer, so that one command does not go through the command-line library.
+Editors start `locum lsp` and wait for its first answer, agents wait for `locum hook`: these two do not go through the
+command-line library.
 """
 
 import sys
@@ -12,6 +13,10 @@ def main() -> None:
         from locum.lsp.main import main as serve
 
         serve()
+    elif sys.argv[1:2] == ["hook"]:
+        from locum.agents.hooks.quick import main as answer_hook
+
+        sys.exit(answer_hook(sys.argv[2:]))
     else:
         from locum.cli.main import main as run_command
 

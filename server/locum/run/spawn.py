@@ -1,4 +1,4 @@
-"""Start one program: find it, fork, and exec with exactly the descriptors, session and environment it is to have.
+"""Start one program: fork, and exec with exactly the descriptors, session and environment it is to have.
 
 Knows processes; knows nothing of masks. Argument list and environment go straight to `execve` as bytes.
 """
@@ -9,23 +9,12 @@ import errno
 import fcntl
 import os
 import signal
-import stat
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from locum.run.children import die_with_parent
-
-NOT_FOUND, NOT_EXECUTABLE = 127, 126  # what shells return
-_DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
-
-
-class NotStarted(Exception):
-    """The program could not be started. The text says why; `exit_code` is what a shell would return."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+from locum.run.program import NOT_EXECUTABLE, NOT_FOUND, NotStarted, execute, shown, take_default_signals
 
 
 class Placement(NamedTuple):
@@ -36,28 +25,6 @@ class Placement(NamedTuple):
     stderr: int
     own_session: bool
     terminal: int | None
-
-
-def find_program(name: str, path: bytes | None) -> bytes:
-    """Return the file that `name` stands for, looked up in `path` as `execvp` does. Raises `NotStarted`."""
-    wanted = os.fsencode(name)
-    if b"/" in wanted:
-        places = [wanted]
-    else:
-        places = [os.path.join(folder or b".", wanted) for folder in (path or _DEFAULT_PATH).split(b":")]  # noqa: PTH118 - bytes
-    found: bytes | None = None
-    for place in places if wanted else ():
-        try:
-            mode = os.stat(place).st_mode  # noqa: PTH116 - bytes
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISREG(mode) and os.access(place, os.X_OK):
-            return place
-        found = found or place
-    if found is None:
-        raise NotStarted(f"{name}: command not found", NOT_FOUND)
-    reason = "is a directory" if os.path.isdir(found) else "permission denied"  # noqa: PTH112 - bytes
-    raise NotStarted(f"{name}: {reason}", NOT_EXECUTABLE)
 
 
 def spawn(
@@ -89,7 +56,7 @@ def spawn(
         if reason:
             raise NotStarted(reason.decode("utf-8", "surrogateescape"), number)
         exit_code = NOT_FOUND if number == errno.ENOENT else NOT_EXECUTABLE
-        raise NotStarted(f"{argv[0]}: {os.strerror(number).lower()}", exit_code)
+        raise NotStarted(f"{shown(argv[0])}: {os.strerror(number).lower()}", exit_code)
     return pid
 
 
@@ -114,11 +81,10 @@ def _become(
         if beside is not None:
             beside(report)
         _place_descriptors(placement)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal survives exec
-            signal.signal(number, signal.SIG_DFL)
+        take_default_signals()
         if in_child is not None:
             in_child()
-        _execute(program, arguments, environment)
+        execute(program, arguments, environment)
     except NotStarted as problem:
         os.write(report, b"%d %s" % (problem.exit_code, os.fsencode(str(problem))))
     except OSError as problem:
@@ -134,18 +100,3 @@ def _place_descriptors(placement: Placement) -> None:
     copies = [fcntl.fcntl(place, fcntl.F_DUPFD_CLOEXEC, 3) for place in placement[:3]]
     for target, copy in enumerate(copies):
         os.dup2(copy, target)
-
-
-def _execute(program: bytes, arguments: list[bytes], environment: Mapping[bytes, bytes]) -> None:
-    try:
-        os.execve(program, arguments, environment)
-    except OSError as problem:
-        if problem.errno != errno.ENOEXEC or not _is_text(program):
-            raise
-        os.execve(b"/bin/sh", [b"sh", program, *arguments[1:]], environment)  # a script without `#!`
-
-
-def _is_text(program: bytes) -> bool:
-    """Say whether a file may be a script: shells, too, take a NUL near its beginning for a binary of another machine."""
-    with open(program, "rb") as file:  # noqa: PTH123 - bytes
-        return b"\0" not in file.read(128)

@@ -17,8 +17,8 @@ import pytest
 from locum.errors import Unavailable, UsageProblem
 from locum.run import mounted
 from locum.run.mounted import MountedFiles
+from locum.run.program import NotStarted
 from locum.run.rendered import read_template
-from locum.run.spawn import NotStarted
 from locum.secret import SecretBytes
 from support.bed import missing
 
