@@ -55,6 +55,11 @@ class Paths:
         return self.state / "upstream"
 
     @property
+    def agents(self) -> Path:
+        """What AI agents did, as their hooks noted it: one file of JSON lines a day. Holds no value."""
+        return self.state / "agents"
+
+    @property
     def broker_log(self) -> Path:
         """Where a broker that dies at start says why. Never holds a value."""
         return self.state / "broker.log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -338,3 +339,33 @@ def _revoke(lease: str) -> None:
     other: BrokerClient = connect(start=False)
     with other:
         assert other.revoke_lease(lease[:9]) == [lease]
+
+
+def test_an_agent_that_starts_new_sessions_wears_nobody_down(attacked: Attacked) -> None:
+    """Each of its commands is a session of its own, and another command line: three noes count all the same."""
+    channel = attacked.channel
+    assert channel is not None
+    agent = (
+        "import subprocess, sys\n"
+        "for number in range(5):\n"
+        "    done = subprocess.run([*sys.argv[1:], str(number)], start_new_session=True, capture_output=True, text=True)\n"
+        "    print(done.stderr.splitlines()[0])\n"
+    )
+    asked: list[str] = []
+
+    def say_no() -> None:
+        with contextlib.suppress(Unavailable, OSError, ValueError):
+            while (question := channel.next_question(20)) is not None:
+                asked.append(question["id"])
+                channel.answer(question["id"], allow=False)
+
+    threading.Thread(target=say_no, daemon=True).start()
+    command = attacked.command("run", "--secret", "API_KEY", "--", "true")
+    done = subprocess.run(
+        [sys.executable, "-c", agent, *command], env=attacked.env | {"AI_AGENT": "a test"}, cwd=attacked.project,
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert said[:3] == ["locum: you said no"] * 3
+    assert all("it is not asked again" in line for line in said[3:])
+    assert len(asked) == 3

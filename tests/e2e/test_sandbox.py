@@ -22,7 +22,7 @@ import pytest
 from locum.broker.start import start_with_control
 from locum.paths import user_paths
 from support.bed import missing
-from support.home import Home, canary
+from support.home import ROOT, Home, canary
 from support.nobody import AS_NOBODY, NOBODY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
@@ -82,6 +82,11 @@ for name, work in tries.items():
     except (OSError, ValueError):
         found[name] = False
 print(json.dumps(found))
+"""
+OUTSIDE = """
+import os, sys
+from locum.run.sandbox.outside import hand_over
+print(hand_over(os.environ["LOCUM_SANDBOX"], sys.argv[1:]))
 """
 TASK = """
 import ctypes, sys, time
@@ -274,14 +279,27 @@ def test_a_task_runs_outside_and_its_masked_output_comes_back(agent: Agent, monk
     channel.close()
 
 
-def test_the_asker_chooses_neither_folder_nor_program_path_nor_environment(agent: Agent) -> None:
+def test_the_asker_chooses_neither_folder_nor_program_path_nor_environment(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if agent.user:
         pytest.skip("as root only: what is refused does not depend on the user")
+    monkeypatch.setenv("LOCUM_HOME", str(agent.path))
+    agent.run("broker", "stop")
+    channel = start_with_control(user_paths())
+    assert channel is not None
+
+    def answer() -> None:
+        question = channel.next_question(30)
+        assert question is not None
+        channel.answer(question["id"], allow=True)
+
+    threading.Thread(target=answer, daemon=True).start()
     evil = agent.project / "bin"
     evil.mkdir()
     (evil / "sh").write_text("#!/bin/sh\ntouch evil-ran\n")
     (evil / "sh").chmod(0o755)
-    locum = " ".join(agent.command("run", "--", "sh", "-c", "'echo fine; env'"))
+    locum = " ".join(agent.command("run", "--secret", "API_KEY", "--", "sh", "-c", "'echo fine; env'"))
     done = agent.inside("sh", "-c", f"PATH={evil}:$PATH MARK=evil PYTHONPATH=$PYTHONPATH {locum}")
     assert "fine" in done.stdout
     assert "MARK=evil" not in done.stdout
@@ -289,6 +307,7 @@ def test_the_asker_chooses_neither_folder_nor_program_path_nor_environment(agent
     done = agent.inside("sh", "-c", f"cd /tmp && {locum}", check=None)
     assert done.returncode != 0
     assert "tasks run in" in done.stderr
+    channel.close()
 
 
 def test_it_does_not_start_where_everything_would_be_writable(agent: Agent) -> None:
@@ -302,3 +321,83 @@ def test_the_supervisor_ends_with_the_sandbox(agent: Agent) -> None:
     while list((agent.path / "run").glob("sandbox-*")):
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_what_nobody_is_asked_about_stays_inside(agent: Agent) -> None:
+    """A task without a secret would run outside with the person's rights, and no question."""
+    key = agent.person / ".ssh" / "id"
+    done = agent.inside(agent.python, "-m", "locum", "run", "--", "cat", str(key), check=None)
+    assert "a key" not in done.stdout
+    assert "No such file" in done.stderr
+    (agent.project / "ask.py").write_text(OUTSIDE)
+    for arguments in (
+        ["--", "cat", str(key)],
+        ["--show-env", "--", "true"],
+        ["--show-env", "--secret", "API_KEY", "--", "true"],
+    ):
+        done = agent.inside(agent.python, "ask.py", *arguments)
+        assert done.stdout.splitlines() == ["3"]
+        assert "runs in the sandbox" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--env-file", "--render", "--mount"])
+def test_the_asker_names_no_file_outside(agent: Agent, option: str) -> None:
+    kept = agent.person / "kept.env"
+    kept.write_text("PLAIN=kept\nX=locum://API_KEY\n")
+    (agent.project / "ask.py").write_text(OUTSIDE)
+    done = agent.inside(agent.python, "ask.py", option, str(kept), "--secret", "API_KEY", "--", "cat", str(kept))
+    assert done.stdout.splitlines() == ["3"]
+    assert "is not in" in done.stderr
+
+
+def test_the_folder_of_the_task_lends_no_code_to_locum(agent: Agent) -> None:
+    """Python's `-m` and an empty PYTHONPATH look into the working folder, which is the agent's."""
+    if agent.user:
+        pytest.skip("as root only: what is imported does not depend on the user")
+    agent.env["PYTHONPATH"] += os.pathsep
+    ran = agent.person / "ran"
+    for name in ("locum/__init__.py", "locum/__main__.py", "click.py", "sitecustomize.py"):
+        path = agent.project / "evil" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"try: open({str(ran)!r}, 'x')\nexcept OSError: pass\n")
+    (agent.project / "ask.py").write_text(OUTSIDE)
+    run = f"cd evil && exec {agent.python} -P ../ask.py --secret API_KEY -- true"
+    done = agent.inside("sh", "-c", run)
+    assert "asked from inside an AI agent" in done.stderr  # so it was asked for outside
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("place", ["project/.venv/lib", "person/.cache/tools"])
+def test_locums_own_code_is_not_the_agents(agent: Agent, place: str) -> None:
+    """Also where it is installed in the project, or where agents may write otherwise: it is run outside."""
+    if agent.user:
+        pytest.skip("as root only: mounts do not depend on the user")
+    own = agent.path.parent / place
+    own.mkdir(parents=True)
+    shutil.copytree(ROOT / "server" / "locum", own / "locum", ignore=shutil.ignore_patterns("__pycache__"))
+    agent.env["PYTHONPATH"] = str(own)
+    for path in ("locum/cli/run.py", "locum/new.py"):
+        done = agent.inside("sh", "-c", f"echo evil >> {own / path}", check=None)
+        assert done.returncode != 0
+    agent.inside("sh", "-c", f"echo fine >> {own.parent / 'beside'}")
+
+
+def test_it_types_into_no_terminal_of_yours(agent: Agent) -> None:
+    """Neither into its own, which is thrown away, nor, at the head of a pipeline, into the one that it is started on."""
+    if agent.user:
+        pytest.skip("as root only: terminals do not depend on the user")
+    (agent.project / "type.py").write_text(
+        "import fcntl, termios\n"
+        "for char in 'injected\\n':\n"
+        "    try: fcntl.ioctl(0, termios.TIOCSTI, char.encode())\n"
+        "    except OSError: pass\n"
+    )
+    start = " ".join(agent.command("sandbox", "--quiet", "--", "python3", "type.py"))
+    for before in (start, f"{start} | cat"):
+        terminal = agent.terminal(command=["sh", "-c", f"{before}; echo ready; head -n1 | tr a-z A-Z"])
+        terminal.wait_for("ready")
+        terminal.type("mine\n")
+        assert terminal.wait() == 0
+        assert "MINE" in terminal.text
+        assert "INJECTED" not in terminal.text
+        terminal.close()

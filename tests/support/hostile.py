@@ -75,6 +75,7 @@ def attempts(home, lease, undo):
         for name in PLAUSIBLE
         for new in (False, True)
     ]
+    sessions = [{"session": name, "client": "claude"} for name in ("s-1", "../x", "a" * 200)]
     leases = [{"id": lease, "exit_code": 0}, {"lease": lease, "id": lease, "ttl": 3600}, {"id": lease[:6]}, {"id": ""}]
     answers = [{"id": "q_1", "decision": "allow"}, {"id": "q_1", "decision": "allow-content", "stands_for": 86400}]
     policies = [
@@ -93,7 +94,7 @@ def attempts(home, lease, undo):
         request(home, approved_by="editor", policy="pol_1", content="*", die_with_broker=False, max_ttl=86400, uses=99),
         request(home, stands_for=3600, uses=1, program=shutil.which("true")),
     ]
-    return [*names, *leases, {"undo": undo}, *answers, *policies, *asked, {}]
+    return [*names, *sessions, *leases, {"undo": undo}, *answers, *policies, *asked, {}]
 
 
 def talk(address, home, lease, undo, methods):

@@ -8,12 +8,12 @@ describe them (read in November 2026); the others' names and places are general 
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
-from typing import Any, cast
 
+from locum.agents import jsonc
+from locum.agents.blocks import with_block, without_block
 from locum.errors import UsageProblem
+from locum.rewrite.idioms.json_reader import JsonProblem
 
 SECRET_FILES = (
     ".env", ".env.*", "*.env", ".envrc", ".dev.vars", ".dev.vars.*", ".netrc", ".pgpass", ".pypirc", ".npmrc", ".htpasswd",
@@ -40,7 +40,6 @@ _ENVIRONMENTS = (
 """Where a client knows no exceptions, the usual names are listed instead of `.env.*`."""
 
 _BEGIN, _END = "# locum: begin", "# locum: end"
-_BLOCK = re.compile(rf"^{_BEGIN}\b.*?^{_END}[^\n]*\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,17 @@ def with_rules(client: Client, text: str) -> str:
     """Return the client's file with our rules in it; everything else in it stays. Raises UsageProblem for bad JSON."""
     if client.kind == "claude":
         return _with_denials(client, text)
-    newline = "\r\n" if "\r\n" in text else "\n"
-    block = "\n".join([f"{_BEGIN} (renewed by 'locum init agents')", *_lines(client), _END, ""])
-    plain = text.replace("\r\n", "\n")
-    if _BLOCK.search(plain):
-        changed = _BLOCK.sub(lambda _: block, plain, count=1)
-    else:
-        changed = (plain if not plain or plain.endswith("\n") else plain + "\n") + block
-    return changed.replace("\n", newline)
+    return with_block(text, _BEGIN, [f"{_BEGIN} (renewed by 'locum init agents')", *_lines(client), _END], _END)
+
+
+def without_rules(text: str) -> str:
+    """Return an ignore file without our block."""
+    return without_block(text, _BEGIN, _END)
+
+
+def deny_rules() -> list[str]:
+    """Return Claude Code's rules that keep its own tools away from the files."""
+    return [f"Read(**/{pattern})" for pattern in _listed()]
 
 
 def _lines(client: Client) -> list[str]:
@@ -107,22 +109,17 @@ def _listed() -> list[str]:
 
 
 def _with_denials(client: Client, text: str) -> str:
-    """Add `permissions.deny` entries that are not there yet; the file is left as it is when none is missing."""
+    """Add `permissions.deny` entries that are not there yet; all else in the file stays as it is."""
+    way = ("permissions", "deny")
     try:
-        settings: Any = json.loads(text) if text.strip() else {}
-    except ValueError:
-        settings = None
-    permissions = cast("dict[str, Any]", settings).setdefault("permissions", {}) if isinstance(settings, dict) else None
-    deny = cast("dict[str, Any]", permissions).setdefault("deny", []) if isinstance(permissions, dict) else None
-    if not isinstance(deny, list):
+        there = jsonc.listed(text, way)
+        for rule in deny_rules():
+            if rule not in there:
+                text = jsonc.append(text, way, rule)
+    except JsonProblem:
         raise UsageProblem(
             "init.settings",
             f"{client.path} is not the JSON that {client.name} reads (permissions.deny, a list); it was left alone",
             "Mend it, then run 'locum init agents' again.",
-        )
-    rules = cast("list[Any]", deny)
-    missing = [rule for rule in (f"Read(**/{pattern})" for pattern in _listed()) if rule not in rules]
-    if not missing:
-        return text
-    rules += missing
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        ) from None
+    return text

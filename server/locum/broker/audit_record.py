@@ -33,8 +33,8 @@ ANCHOR_SALT = b"anchor"
 CLASS = 6003
 OCSF = "1.3.0"
 ACTIVITY = {
-    "store": 1, "copy": 1, "create": 1, "grant": 1, "list": 2, "match": 2, "use": 2, "unlock": 3, "lock": 3, "remove": 4,
-    "discard": 4, "end": 4, "revoke": 4,
+    "store": 1, "copy": 1, "create": 1, "grant": 1, "open": 1, "list": 2, "match": 2, "use": 2, "unlock": 3, "lock": 3,
+    "remove": 4, "discard": 4, "end": 4, "revoke": 4,
 }  # fmt: skip
 """OCSF's activity_id by the last word of an operation: 1 create, 2 read, 3 update, 4 delete."""
 OTHER = 99
@@ -46,6 +46,8 @@ TEXTS = {
     "requester": "Who asked, as the kernel tells.",
     "level": "L0, L1 or L2: what keeps other programs away from the values.",
     "approved_by": "Which way the yes came.",
+    "session": "The agent's session, as its client calls it.",
+    "client": "That client, as it calls itself.",
     "boot_id": "Which start of the machine this was.",
     "segment": "The salt of this segment's key; in its first record.",
 }

@@ -78,14 +78,21 @@ class BrokerClient:
         return self._call("secret.list")["secrets"]
 
     def store_secret(
-        self, name: str, value: SecretBytes, *, origin: str, new: bool = False, tty: int | None = None
+        self,
+        name: str,
+        value: SecretBytes,
+        *,
+        origin: str,
+        new: bool = False,
+        ask: bool = False,
+        tty: int | None = None,
     ) -> str:
         """Store and read back a secret; return a token that undoes a new one for as long as this connection lives.
 
         An existing name needs a person (`tty` or an editor). Raises `secret.exists` when there is none to ask, and always
-        for an existing name where it is to be `new`.
+        for an existing name where it is to be `new`. With `ask`, a new name needs a person's yes too.
         """
-        params = {"name": name, "origin": origin, "new": new}
+        params = {"name": name, "origin": origin, "new": new, "ask": ask}
         return self._call("secret.store", params, payload=value, tty=tty, person=True)["undo"]
 
     def match_secret(self, value: SecretBytes) -> str:
@@ -159,6 +166,35 @@ class BrokerClient:
     def revoke_lease(self, lease_id: str, *, everything: bool = False) -> list[str]:
         """End a lease (its id or the beginning of it) or all of them now; their tasks are stopped. Return the ids."""
         return self._call("lease.revoke", {"id": lease_id, "all": everything})["revoked"]
+
+    # -- sessions of agents -------------------------------------------------------------------------------------
+
+    def open_session(self, session: str, client: str) -> dict[str, Any]:
+        """Say that the agent above this process works in a session; leases asked for below the agent end with it.
+
+        Again for the same session: it is seen once more. Raises UsageProblem for odd names, NotAllowed (`denied.session`)
+        when no agent's process is above this one, or another one has a session of this name open.
+        """
+        return self._call("session.open", {"session": session, "client": client})["session"]
+
+    def close_session(self, session: str, *, tty: int | None = None) -> list[str]:
+        """End a session of the agent above this process, or on a person's own terminal (`tty`) any; return its leases' ids.
+
+        Raises UsageProblem (`session.unknown`), NotAllowed (`denied.session`).
+        """
+        return self._call("session.close", {"session": session}, tty=tty)["ended"]
+
+    def list_sessions(self) -> list[dict[str, Any]]:
+        """Return the open sessions: session, client, pid, program, opened, expires_in, leases (how many)."""
+        return self._call("session.list")["sessions"]
+
+    def my_session(self) -> dict[str, Any] | None:
+        """Return the open session that this process is part of, as `list_sessions` does; None for none."""
+        return self._call("session.mine")["session"]
+
+    def session_account(self, session: str) -> dict[str, Any]:
+        """Return what the record says of a session: used, refused, tasks (names), granted (how many), leases (live ids)."""
+        return self._call("session.account", {"session": session})
 
     def pair(self, channel: int) -> None:
         """Ask whoever holds the control channel to let the other end of this socket (its descriptor) answer too.

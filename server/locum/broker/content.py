@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from locum.broker.wire import LeaseRequest
+from locum.broker.wire import SETTINGS, LeaseRequest
 
 MAX_FILE = 1 << 20
 """Bytes of a file that is covered."""
@@ -104,6 +104,7 @@ class Content:
             grants, rendered, request.argv, request.cwd, self.folder, request.workspace, self.workspace, request.task,
             request.channel, request.ttl, request.uses, request.max_ttl, request.die_with_broker, request.passes,
             request.production, self.program, covered, self.left_out,
+            [(file.path, file.digest) for file in request.settings],
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -167,11 +168,13 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
     rendered = {file.path for file in request.files}
     covered: dict[str, Covered] = {}
     left_out: list[str] = []
-    for path, why in names(request.argv, program):
+    settings = (Named(file.path, SETTINGS) for file in request.settings)
+    for path, why in (*names(request.argv, program), *settings):
         real = os.path.realpath(os.path.join(request.cwd, path))  # noqa: PTH118 - argv may be no text
         if real in covered or real in rendered:
             continue
         is_program = path == program
+        written = request.program if is_program else path
         found = _read(real, only_scripts=is_program)
         if found is None:
             continue
@@ -180,11 +183,20 @@ def gather(request: LeaseRequest, line_key: bytes) -> Content:
             if len(left_out) < MAX_FILES:
                 left_out.append(f"{path}: {reason}")
             continue
+        if _is_through_own_link(written, real, request):
+            left_out.append(f"{written}: a link of the project leads there, and can lead elsewhere")
         covered[real] = Covered(real, why, hashlib.sha256(found).hexdigest(), line_digests(found, line_key), found)
     return Content(
         identity(request.cwd), identity(request.workspace) if request.workspace else (0, 0), program,
         tuple(covered.values()), tuple(left_out), bool(program) and os.access(program, os.X_OK),
     )  # fmt: skip
+
+
+def _is_through_own_link(path: str, real: str, request: LeaseRequest) -> bool:
+    """Say whether a link in the workspace is on the way to a file: no copy can stand in a link's place."""
+    written = os.path.normpath(os.path.join(request.cwd, path))  # noqa: PTH118 - as above
+    own = os.path.join(request.workspace or request.cwd, "")  # noqa: PTH118
+    return written != real and written.startswith(own)
 
 
 def line_digests(content: bytes, key: bytes) -> tuple[str, ...]:
@@ -213,6 +225,8 @@ def _read(path: str, *, only_scripts: bool) -> bytes | str | None:
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             return None
+        if os.path.realpath(path) != path:  # a folder on the way became a link: what stands there is not that file's
+            return "it was moved while it was read"
         if only_scripts and os.pread(descriptor, 2, 0) != _SHEBANG:
             return None
         if info.st_size > MAX_FILE:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from locum.broker import wire
+from locum.broker.agent_sessions import AgentSession, AgentSessions
 from locum.broker.approval import ANSWER_WITHIN
 from locum.broker.core import Answered, Core, Method, Params, close_terminal
 from locum.broker.fields import field_of
 from locum.broker.judging import Judged, Judging
 from locum.broker.leases import Lease, SleepDetector, no_lease
 from locum.broker.pace import Cooldown, Pace
-from locum.broker.peer import ancestors, session_of
+from locum.broker.peer import agent_of, ancestors, session_of
 from locum.broker.person import ask, has_own_terminal, refusal, who
 from locum.broker.question import lease_question
 from locum.broker.scrub import scrub_argv
@@ -37,8 +38,9 @@ _IN_FILES = ("file", "fifo")
 class Granting:
     """The methods `lease.*`, and the ends of leases."""
 
-    def __init__(self, core: Core, judging: Judging) -> None:
-        self._core, self._judging = core, judging
+    def __init__(self, core: Core, judging: Judging, sessions: AgentSessions) -> None:
+        self._core, self._judging, self._sessions = core, judging, sessions
+        sessions.end_lease = lambda lease, reason: self.finish(lease, "lease.revoke", reason)
         self._pace, self._cooldown = Pace(), Cooldown()
         self._left_files = False
         self._sleep = SleepDetector()
@@ -107,15 +109,25 @@ class Granting:
             await self._core.known(names)
             self._watch_session()
             judged = await self._judging.judge(connection, request)
-            lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
+            if self._is_behind_proxy(connection.peer.pid):
+                if judged.decision.kind == "allow":
+                    judged = replace(judged, decision=replace(judged.decision, kind="ask", id=""))
+                lease = await self._decide(connection, judged, terminal)
+            else:
+                lease = self._of_same_task(connection, judged) or await self._decide(connection, judged, terminal)
         finally:
             close_terminal(terminal)
         self._tell()
-        files = [{"path": item.path, "digest": item.digest} for item in judged.content.files]
+        files = [{"path": item.path, "digest": item.digest, "why": item.why} for item in judged.content.files]
         return {
             "lease": self._core.leases.describe_one(lease),
             "content": {"files": files, "frozen": judged.decision.kind == "allow" and not lease.parent},
         }, b""  # fmt: skip
+
+    def _is_behind_proxy(self, pid: int) -> bool:
+        """Say whether a process belongs to a task that has placeholders: it gets no value but by a new yes."""
+        above = ancestors(pid)
+        return any(lease.request.channel == "proxy" and lease.pid in above for lease in self._core.leases)
 
     def _of_same_task(self, connection: Connection, judged: Judged) -> Lease | None:
         """Grant to a process of a live task, without a question, what that task was granted already."""
@@ -137,7 +149,11 @@ class Granting:
         return None
 
     async def _decide(self, connection: Connection, judged: Judged, terminal: int | None) -> Lease:
-        about, decision = self._about(connection, judged), judged.decision
+        session = self._sessions.of(connection.peer)
+        if session is not None:
+            self._sessions.record(session)
+        scope = {} if session is None else session.scope
+        about, decision = self._about(connection, judged) | scope, judged.decision
         try:
             self._pace.take(connection.peer.pid)
             if judged.agent and not judged.request.die_with_broker:
@@ -149,7 +165,7 @@ class Granting:
             if decision.kind == "allow":
                 approved_by = f"policy:{decision.id}"
             else:
-                approved_by = await self._ask(connection, judged, terminal, about)
+                approved_by = await self._ask(connection, judged, terminal, about, session)
         except NotAllowed as error:
             if error.code != "denied.refused":
                 self._core.record.write("lease.deny", ok=False, durable=True, reason=error.code, **about)
@@ -159,6 +175,8 @@ class Granting:
             raise
         if not connection.peer.alive():
             raise NotAllowed("denied.peer", "the process that asked is gone")
+        if session is not None and not self._sessions.is_open(session):
+            raise NotAllowed("denied.session", "the agent's session has ended meanwhile", "Nothing was started.")
         request = judged.request
         if decision.max_ttl:  # renewals included
             request = replace(
@@ -166,20 +184,24 @@ class Granting:
             )
         lease = self._core.leases.grant(
             request, judged.hash, pid=connection.peer.pid, holder=connection, approved_by=approved_by,
-            level=judged.level.name, ttl=request.ttl,
+            level=judged.level.name, ttl=request.ttl, **scope,
         )  # fmt: skip
         self._write_grant(lease, connection, judged)
         self._left_files = self._left_files or request.channel in _IN_FILES
         return lease
 
     async def _ask(
-        self, connection: Connection, judged: Judged, terminal: int | None, about: dict[str, Any]
+        self, connection: Connection, judged: Judged, terminal: int | None, about: dict[str, Any],
+        agent: AgentSession | None,
     ) -> str:  # fmt: skip
         """Ask a person; return by which way the yes came. Raises NotAllowed."""
-        session = session_of(connection.peer.pid)
+        pid = connection.peer.pid
+        session = ("agent", agent_of(pid)) if judged.agent else ("session", session_of(pid))
         if not has_own_terminal(connection, terminal):
             self._cooldown.check(judged.hash, session, agent=bool(judged.agent))
-        question = lease_question(judged, asked_by=who(connection), expires_in=ANSWER_WITHIN)
+        question = lease_question(
+            judged, asked_by=who(connection), expires_in=ANSWER_WITHIN, session=agent.shown() if agent else ""
+        )
         answer = await ask(self._core.approvals, connection, question, terminal)
         if not answer.allowed:
             if answer.by != "nobody":
@@ -213,7 +235,7 @@ class Granting:
         try:
             self._core.record.write(
                 "lease.grant", ok=True, durable=True, lease=lease.id, approved_by=lease.approved_by,
-                **self._about(connection, judged),
+                **self._about(connection, judged), **lease.scope,
             )  # fmt: skip
         except LocumError:
             self._core.leases.end(lease)  # no record, no grant
@@ -243,6 +265,7 @@ class Granting:
             self._core.record.write(
                 "lease.use", ok=True, durable=True, lease=lease_id, pid=connection.peer.pid,
                 resources=[grant.key for grant in grants], references=[grant.reference for grant in grants],
+                **lease.scope,
             )  # fmt: skip
         except BaseException:
             values[:] = bytes(len(values))
@@ -269,7 +292,9 @@ class Granting:
 
     async def _renew(self, connection: Connection, params: Params, payload: bytearray) -> Answered:  # noqa: ARG002 - one signature
         lease = self._core.leases.renew(str(params.get("id")), connection)
-        self._core.record.write("lease.renew", ok=True, durable=True, lease=lease.id, pid=connection.peer.pid)
+        self._core.record.write(
+            "lease.renew", ok=True, durable=True, lease=lease.id, pid=connection.peer.pid, **lease.scope
+        )
         self._tell()
         return {"lease": self._core.leases.describe_one(lease)}, b""
 
@@ -308,7 +333,9 @@ class Granting:
         cast("Connection", lease.holder).send({"event": "lease.ended", "id": lease.id, "reason": reason})
         self._tell()
         with contextlib.suppress(LocumError):  # a record that cannot be written must not keep a lease alive
-            self._core.record.write(operation, ok=True, lease=lease.id, pid=lease.pid, reason=reason, **fields)
+            self._core.record.write(
+                operation, ok=True, lease=lease.id, pid=lease.pid, reason=reason, **lease.scope, **fields
+            )
 
     def _tell(self) -> None:
         leases = self._core.leases.describe()
@@ -355,13 +382,6 @@ def local_names(request: wire.LeaseRequest) -> list[str]:
 
 
 def _is_part(request: wire.LeaseRequest, of: wire.LeaseRequest) -> bool:
-    """Say whether a task that was granted `of` has all of `request` already.
-
-    A task behind the proxy has placeholders, no values: it gets nothing more than the same, the same way.
-    """
-    if of.channel == "proxy" and request.channel != "proxy":
-        return False
-    had = {(grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in of.grants}
-    return {
-        (grant.reference, grant.source, grant.hosts if of.channel == "proxy" else ()) for grant in request.grants
-    } <= had
+    """Say whether a task that was granted `of` has all of `request` already."""
+    had = {(grant.reference, grant.source) for grant in of.grants}
+    return {(grant.reference, grant.source) for grant in request.grants} <= had

@@ -71,6 +71,8 @@ class Judging:
         finally:
             key.wipe()
         content = await self._read(request, line_key)
+        before = await self._core.in_worker(lambda: self.memory.of(request))
+        # The last thing that is waited for: a yes that is taken away later finds the lease that rests on it, and ends it.
         loaded = await self.load(request.workspace)
         pid = connection.peer.pid
         level, agent = level_of(pid), agent_marker(pid)
@@ -80,7 +82,6 @@ class Judging:
         decision = policies.decide(
             request, content_hash, now=int(time.time()), agent=bool(agent), level=level.name, whole=whole
         )
-        before = await self._core.in_worker(lambda: self.memory.of(request))
         return Judged(
             request, content, content_hash, decision, level, agent, policies.is_production(request),
             changes(before, request, content) if before else (), before.when if before else 0, loaded.remarks,

@@ -49,6 +49,10 @@ class Lease:
     level: str
     uses: int
     """How often the values may still be taken."""
+    session: str = ""
+    """The agent's session that it ends with, "" for none."""
+    client: str = ""
+    """What that session's client calls itself."""
     derived: int = 0
     """How many leases were made of this one."""
 
@@ -61,6 +65,11 @@ class Lease:
     def standing(self) -> str:
         """The standing yes that it rests on, "" for none."""
         return self.approved_by.removeprefix("policy:") if self.approved_by.startswith("policy:") else ""
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The agent's session as the record has it; empty for none."""
+        return {"session": self.session, "client": self.client} if self.session else {}
 
     def describe(self, now: float) -> dict[str, Any]:
         """Return what may be shown of it. `now` on `boot_clock`."""
@@ -81,6 +90,8 @@ class Lease:
             "approved_by": self.approved_by,
             "level": self.level,
             "uses_left": self.uses,
+            "session": self.session,
+            "client": self.client,
             "state": "active",
         }
 
@@ -101,13 +112,15 @@ class LeaseTable:
             raise NotAllowed("denied.limit", f"this process holds {MAX_LIVE} leases already", "End one of its tasks.")
 
     def grant(
-        self, request: LeaseRequest, content: str, *, pid: int, holder: object, approved_by: str, level: str, ttl: int
+        self, request: LeaseRequest, content: str, *, pid: int, holder: object, approved_by: str, level: str, ttl: int,
+        session: str = "", client: str = "",
     ) -> Lease:  # fmt: skip
-        """Make a lease of an approved request that lives `ttl` seconds."""
+        """Make a lease of an approved request that lives `ttl` seconds, and no longer than the agent's `session` if given."""
         now = self._clock()
         lease = Lease(
             "ls_" + secrets.token_hex(16), request, content, pid, datetime.now(UTC), now + ttl,
             now + max(ttl, request.max_ttl), approved_by, holder, level, request.uses,
+            session, client,
         )  # fmt: skip
         self._leases[lease.id] = lease
         return lease
@@ -122,7 +135,7 @@ class LeaseTable:
         parent.derived += 1
         lease = Lease(
             "ls_" + secrets.token_hex(16), request, content, pid, datetime.now(UTC), parent.deadline, parent.deadline,
-            f"lease:{parent.id}", holder, parent.level, 1,
+            f"lease:{parent.id}", holder, parent.level, 1, parent.session, parent.client,
         )  # fmt: skip
         self._leases[lease.id] = lease
         return lease
@@ -167,6 +180,10 @@ class LeaseTable:
     def of(self, holder: object) -> list[Lease]:
         """Return the leases that live in one connection."""
         return [lease for lease in self._leases.values() if lease.holder is holder]
+
+    def of_session(self, session: str) -> list[Lease]:
+        """Return the leases that end with an agent's session."""
+        return [lease for lease in self._leases.values() if lease.session == session]
 
     def derived_of(self, lease: Lease) -> list[Lease]:
         """Return the leases that were made of this one."""

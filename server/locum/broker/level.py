@@ -49,13 +49,13 @@ def _supervises(pid: int) -> bool:
     return any(
         is_sandboxed(inner)
         for ancestor in ancestors(pid)
-        if _is_ours(ancestor)
+        if says_sandbox(ancestor)
         for child in children(ancestor)
         for inner in children(child)
     )
 
 
-def _is_ours(pid: int) -> bool:
+def says_sandbox(pid: int) -> bool:
     """Say whether a process says that it is `locum sandbox`. Anybody may say so: what it is worth is told in SECURITY.md."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

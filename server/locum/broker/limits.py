@@ -42,6 +42,7 @@ COSTLY: dict[str, tuple[Rate, Rate]] = {
     # Argon2id takes 0.2 s of the vault's one thread; reading a whole record takes as long as the record is.
     "vault.unlock": (Rate(5, 0.5), Rate(10, 1)),
     "audit.verify": (Rate(5, 0.5), Rate(10, 1)),
+    "session.account": (Rate(5, 0.5), Rate(20, 2)),
 }
 """Methods that cost more than their frame: the rate of one process, and that of all."""
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from locum.broker.audit_record import is_signed, sign
-from locum.broker.content import Content
+from locum.broker.content import Content, Covered
 from locum.broker.scrub import scrub
-from locum.broker.wire import LeaseRequest
+from locum.broker.wire import SETTINGS, LeaseRequest
 from locum.secret import SecretBytes
 from locum.vaults.local.disk import open_private, read_all, replace_private
 
@@ -75,7 +75,7 @@ def changes(before: Approved, request: LeaseRequest, content: Content) -> tuple[
         if old_lines is None:
             lines.append(f"+ also covers {item.path}")
         elif tuple(old_lines) != item.lines:
-            new = list(_new_lines(item.raw, item.lines, frozenset(old_lines)))
+            new = list(_new_lines(item, frozenset(old_lines)))
             gone = len(frozenset(old_lines) - frozenset(item.lines))
             lines.append(f"~ {item.path}: {len(new)} new, {gone} gone")
             lines += [f"    + {text}" for text in new[:left]]
@@ -85,10 +85,12 @@ def changes(before: Approved, request: LeaseRequest, content: Content) -> tuple[
     return tuple(lines)
 
 
-def _new_lines(raw: bytes, digests: Sequence[str], old: frozenset[str]) -> Iterator[str]:
-    for line, digest in zip(raw.splitlines(), digests, strict=True):
+def _new_lines(item: Covered, old: frozenset[str]) -> Iterator[str]:
+    for line, digest in zip(item.raw.splitlines(), item.lines, strict=True):
         if digest not in old and line.strip():
             text = scrub(line.strip().decode("utf-8", "replace"))
+            if item.why == SETTINGS:  # what stands behind a name there may be a password
+                text = text.partition("=")[0]
             yield text if len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 

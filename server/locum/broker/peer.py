@@ -27,6 +27,7 @@ _TIOCGDEV = 0x80045432  # include/uapi/asm-generic/ioctls.h; the device in the s
 
 _PTY_MAJOR = 136  # Documentation/admin-guide/devices.txt, Unix98 PTY slaves
 
+_MARKERS = frozenset(name.encode() for name in AGENT_MARKERS)
 UNREADABLE = "UNREADABLE_ENVIRONMENT"
 LOOK_WITHIN = 0.5
 """Seconds for a look at a process and its ancestors; it takes a millisecond where nobody interferes."""
@@ -180,6 +181,11 @@ def session_of(pid: int) -> int:
         return 0
 
 
+def has_terminal_of_its_own(pid: int) -> bool:
+    """Say whether a process leads a session that has a terminal."""
+    return session_of(pid) == pid and _stat_fields(pid)[3] != 0
+
+
 def children(pid: int) -> list[int]:
     """Return the children of a process (Linux: proc(5))."""
     try:
@@ -198,16 +204,29 @@ def agent_marker(pid: int) -> str:
 
 
 def _marker(pid: int) -> str:
-    wanted = {name.encode() for name in AGENT_MARKERS}
     for one in (pid, *ancestors(pid)):
-        try:
-            names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{one}/environ").read_bytes().split(b"\0")}
-        except OSError:
-            continue  # an ancestor of another user: nothing to learn there
-        found = wanted & names
+        found = _own_marker(one)
         if found:
-            return min(found).decode()
+            return found
     return ""
+
+
+def _own_marker(pid: int) -> str:
+    try:
+        names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
+    except OSError:
+        return ""  # an ancestor of another user: nothing to learn there
+    return min((name.decode() for name in _MARKERS & names), default="")
+
+
+def agent_of(pid: int) -> int:
+    """Return the process below which all are an agent's, 0 when it cannot be told: an agent can start new sessions."""
+
+    def look() -> int:
+        marked = [one for one in (pid, *ancestors(pid)) if _own_marker(one)]
+        return _stat_fields(marked[-1])[1] if marked else 0
+
+    return in_time(look, LOOK_WITHIN) or 0
 
 
 def controls_terminal(pid: int, descriptor: int) -> bool:

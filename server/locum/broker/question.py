@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from locum.broker.level import L0
-from locum.broker.wire import Grant, LeaseRequest
+from locum.broker.wire import SETTINGS, Grant, LeaseRequest
 
 if TYPE_CHECKING:
     from locum.broker.judging import Judged
@@ -74,22 +74,27 @@ def show_argv(argv: Iterable[str]) -> str:
     return f"{text[:half]} […{len(text) - 2 * half} characters left out…] {text[-half:]}"
 
 
-def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Question:
-    """Make the question for a lease: task, command, folder, references, time, what is new, who asks, level."""
+def lease_question(judged: Judged, *, asked_by: str, expires_in: int, session: str = "") -> Question:
+    """Make the question for a lease: task, command, folder, references, time, what is new, who asks, level.
+
+    `session` says in a few words which agent's session the lease will end with, "" for none.
+    """
     request, content = judged.request, judged.content
     names = tuple(dict.fromkeys(visible(grant.reference) for grant in request.grants))
     mounted = {file.path for file in request.files if file.mounted}
-    covered = [item for item in content.files if item.path not in mounted]
+    covered = [item for item in content.files if item.path not in mounted and item.why != SETTINGS]
     new = tuple(visible(line) for line in judged.changes)
     rows = [
         ("task", visible(request.task) if request.task else ""),
         ("command", show_argv(request.argv)),
+        ("program", visible(request.program) if _is_unusual(request) else ""),
         ("in", visible(request.cwd)),
         *(
             ("uses", f"{visible(g.reference)}  {_place(g, request, mounted)}  from {_source(g.source)}")
             for g in request.grants
         ),
         ("passes", visible(" ".join(request.passes))),
+        ("settings", *(f"of {_short(file.path, request.cwd)}" for file in request.settings)),
         ("runs", ", ".join(_short(item.path, request.cwd) for item in covered[:_MOST_FILES]) + _more(covered)),
         ("", *(f"not looked into: {visible(path)}" for path in content.left_out[:_MOST_FILES])),
         ("for", _time(judged)),
@@ -98,6 +103,7 @@ def lease_question(judged: Judged, *, asked_by: str, expires_in: int) -> Questio
         *(("", f"  {line}") for line in new),
         ("policy", *(visible(remark) for remark in judged.remarks)),
         ("asked by", visible(asked_by)),
+        ("session", visible(session)),
         ("level", str(judged.level)),
     ]
     what = f"task {visible(request.task)}" if request.task else visible(request.argv[0].rpartition("/")[2])
@@ -154,6 +160,16 @@ def value_question(name: str, reason: str, *, asked_by: str, expires_in: int) ->
 
 def _new_id() -> str:
     return "q_" + secrets.token_hex(8)
+
+
+_USUAL_PLACES = frozenset(("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"))
+"""Where a program is what its name says, unless somebody is root."""
+
+
+def _is_unusual(request: LeaseRequest) -> bool:
+    """Say whether the asker's search path leads a bare name to a place that a person does not think of."""
+    bare = bool(request.program) and "/" not in request.argv[0]
+    return bare and request.program.rpartition("/")[0] not in _USUAL_PLACES
 
 
 _ARRIVES = {

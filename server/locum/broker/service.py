@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from locum import __version__
 from locum.broker import wire
+from locum.broker.agent_sessions import AgentSessions
 from locum.broker.auditing import Auditing
 from locum.broker.comparisons import BULK
 from locum.broker.control import Control
@@ -48,7 +49,8 @@ class Service:
         self._core = Core(paths)
         self.approvals = self._core.approvals
         self._judging = Judging(self._core)
-        self.granting = Granting(self._core, self._judging)
+        self._sessions = AgentSessions(self._core)
+        self.granting = Granting(self._core, self._judging, self._sessions)
         self._stored = Stored(self._core)
         self.control = Control(self._core)
         self.granting.on_leases = lambda leases: self.control.tell({"event": "leases", "leases": leases})
@@ -62,6 +64,7 @@ class Service:
             **self._stored.methods(),
             **self.control.methods(),
             **self.granting.methods(),
+            **self._sessions.methods(),
             **Policing(self._core, self._judging, self.granting).methods(),
         }
         self._core.record.write("broker.start", ok=True, pid=os.getpid(), level=L0.name)
@@ -109,16 +112,18 @@ class Service:
     def tick(self) -> None:
         """Once a second."""
         self._stored.write_comparisons(older_than=BULK)
+        self._sessions.tick()
         self.granting.tick()
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is left to do that no client waits for."""
-        return self._core.upstream.is_busy
+        """Whether something is left to do that no client waits for: an agent's session is known as long as it is open."""
+        return self._core.upstream.is_busy or len(self._sessions) > 0
 
     async def end(self) -> None:
         """End every lease, and give those who have to take something back the time for it."""
         self.stopping.set()
+        self._sessions.end_all("the broker has stopped")
         self.granting.end_all("the broker has stopped")
         await self._core.upstream.drain(TAKE_BACK_WITHIN)
 

@@ -63,8 +63,8 @@ class Stored:
             exists = await self._core.in_worker(lambda: self._core.vault.has(name))
             if exists and params.get("new") is True:  # the asker chose the name because nobody had it
                 raise VaultError("secret.exists", f"{name} was stored by somebody else meanwhile", "Try again.")
-            if exists:
-                await self._confirm_change(connection, terminal, "Replace", name)
+            if exists or params.get("ask") is True:
+                await self._confirm_change(connection, terminal, "Replace" if exists else "Store", name)
             handed_over = True  # from here on the worker wipes: this call may be cancelled while it still stores
             info = await self._core.in_worker(put)
         finally:
@@ -180,5 +180,6 @@ class Stored:
 
     async def _confirm_change(self, connection: Connection, terminal: int | None, verb: str, name: str) -> None:
         question = change_question(verb, name, asked_by=who(connection), expires_in=ANSWER_WITHIN)
-        takes = f"{name} is in your vault already; to {verb.lower()} it takes a person"
+        there = "" if verb == "Store" else f"{name} is in your vault already; "
+        takes = f"{there}to {verb.lower()} it takes a person"
         await confirm(self._core.approvals, connection, question, terminal, takes)

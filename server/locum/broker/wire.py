@@ -25,6 +25,8 @@ MAX_GRANTS = 32
 """More than a person reads is more than a person can allow."""
 MAX_ARGUMENTS = 4096
 MAX_USES = 1000
+SETTINGS = "its settings"
+"""Why a file counts whose plain settings become variables of the task: one such steers programs (`LD_PRELOAD`)."""
 _LENGTHS = struct.Struct(">II")
 
 Message = dict[str, Any]
@@ -143,6 +145,8 @@ class LeaseRequest:
     """Whether the workspace calls one of the secrets a production secret: it can only ask for more care."""
     passes: tuple[str, ...] = ()
     """Names and patterns of variables that the task gets of the asker's environment beyond the usual ones."""
+    settings: tuple[RenderedFile, ...] = ()
+    """The files whose plain settings the task gets as variables, as the asker read them."""
 
     def to_wire(self) -> Message:
         """Return it as JSON-ready data."""
@@ -169,6 +173,7 @@ class LeaseRequest:
                 bool(raw.get("die_with_broker", True)), str(raw.get("program", "")),
                 bool(raw.get("production")),
                 tuple(str(name) for name in raw.get("passes", ())),
+                tuple(RenderedFile(str(f["path"]), str(f["digest"])) for f in raw.get("settings", ())),
             )  # fmt: skip
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             raise UsageProblem("lease.request", "a lease request lacks a field", "Update locum.") from None

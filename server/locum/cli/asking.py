@@ -17,7 +17,7 @@ from locum.run.environment import check_pattern, passed
 from locum.workspace.project import Project, find_project, load_manifest
 
 if TYPE_CHECKING:
-    from locum.broker.wire import Grant, LeaseRequest
+    from locum.broker.wire import Grant, LeaseRequest, RenderedFile
     from locum.cli.rendering import Copies
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -114,7 +114,7 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
         check_pattern(pattern)
     passes = tuple(dict.fromkeys((*task.passes, *options.passes)))
     environment = passed(os.environb, passes)
-    plain, file_references = _env_files(options.env_files, environment)
+    plain, file_references, settings = _env_files(options.env_files, environment)
     wanted = _references(task.secrets, options.secrets, file_references, os.environ)
     environment |= {name.encode(): value.encode() for name, value in plain.items() if name not in os.environ}
     folder = os.fspath(project.root if not command else Path.cwd())
@@ -140,7 +140,7 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
 
     program, seen = "", _in_folder(folder, argv[0])
     try:
-        program = _in_folder(folder, os.fsdecode(find_program(seen, environment.get(b"PATH"))))
+        program = _in_folder(folder, os.fsdecode(find_program(seen, _path(environment, folder))))
     except NotStarted as problem:
         if "/" in argv[0]:
             program = seen  # it may be made while the person is asked
@@ -151,7 +151,7 @@ def read(options: Options, command: tuple[str, ...]) -> Asked:
     asked.found = LeaseRequest(
         asked.argv, folder, tuple(asked.grants), os.fspath(project.root), task.name, ttl, options.reason, channel,
         copies.described(), max_ttl=max_ttl if max_ttl > ttl else 0, die_with_broker=not options.survive_broker,
-        program=program, passes=passes,
+        program=program, passes=passes, settings=settings,
         production=any(_is_production(reference, manifest) for reference in map(parse, {g.reference for g in asked.grants})),
     )  # fmt: skip
     return asked
@@ -171,6 +171,12 @@ def _grant(env: str, reference: Reference, where: str, hosts: tuple[str, ...]) -
 def _in_folder(folder: str, name: str) -> str:
     """Return a path as it is seen from the folder in which the task will start; a name without a slash stays one."""
     return os.path.join(folder, name) if "/" in name else name  # noqa: PTH118 - no Path: `./x` stays as it is
+
+
+def _path(environment: Mapping[bytes, bytes], folder: str) -> bytes | None:
+    """Return the search path as it is seen from the folder in which the task will start."""
+    path = environment.get(b"PATH")
+    return path and b":".join(os.path.join(os.fsencode(folder), place) for place in path.split(b":"))  # noqa: PTH118 - bytes
 
 
 class _Hosts:
@@ -244,25 +250,43 @@ def source(reference: Reference, manifest: Manifest) -> str:
     return entry.source if entry is not None else "local"
 
 
-def _env_files(paths: Iterable[str], environment: Mapping[bytes, bytes]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the plain settings and the references of `.env` files; a later file wins.
+def _env_files(
+    paths: Iterable[str], environment: Mapping[bytes, bytes]
+) -> tuple[dict[str, str], dict[str, str], tuple[RenderedFile, ...]]:  # fmt: skip
+    """Return the plain settings and the references of `.env` files, and those files that have settings; a later file wins.
 
     `${NAME}` in them sees the file's own names and what the task gets, not all of the person's environment: a file of the
-    workspace must not fetch what the task would not get.
+    workspace must not fetch what the task would not get. Raises UsageProblem.
     """
     plain: dict[str, str] = {}
     references: dict[str, str] = {}
+    files: list[RenderedFile] = []
     for path in paths:
+        import hashlib
+        import io
+
         from dotenv import dotenv_values
         from dotenv.variables import parse_variables
 
+        from locum.broker.wire import RenderedFile
+
+        try:
+            raw_file = Path(path).read_bytes()
+            text = io.StringIO(raw_file.decode(), newline=None)
+        except (OSError, UnicodeDecodeError):
+            raise UsageProblem("run.env-file", f"{path} cannot be read as UTF-8 text") from None
         known: dict[str, str | None] = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
-        for name, raw in dotenv_values(path, interpolate=False).items():
+        has_settings = False
+        for name, raw in dotenv_values(stream=text, interpolate=False).items():
             if raw is None:
                 continue
             value = "".join(atom.resolve(known) for atom in parse_variables(raw))
             known[name] = value
             plain.pop(name, None)
             references.pop(name, None)
-            (references if looks_like_reference(value) else plain)[name] = value
-    return plain, references
+            is_reference = looks_like_reference(value)
+            (references if is_reference else plain)[name] = value
+            has_settings = has_settings or not is_reference
+        if has_settings:
+            files.append(RenderedFile(os.path.realpath(path), hashlib.sha256(raw_file).hexdigest()))
+    return plain, references, tuple(files)

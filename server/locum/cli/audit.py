@@ -35,7 +35,7 @@ def _choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--since", metavar="TIME", default="", help="Since 30m, 2h, 7d ago, or 2026-11-26T10:00 (local time)."
     )
-    @click.option("--task", metavar="NAME", default="", help="Of this task.")
+    @click.option("--task", metavar="NAME", default="", help="Of this task, lease or agent's session.")
     @click.option("--lease", metavar="ID", default="", help="Of this lease; the beginning of its id is enough.")
     @click.option("--secret", metavar="NAME", default="", help="About this secret.")
     @click.option("--operation", metavar="GLOB", default="", help="Of this kind: lease.grant, 'secret.*'.")

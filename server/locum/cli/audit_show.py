@@ -25,6 +25,8 @@ from locum.errors import UsageProblem
 _SPAN = re.compile(r"(\d{1,6})\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TEXT_AT = 38
+SHORT_ID = 8
+"""Characters from which on the beginning of an id stands for it."""
 POLL = 0.25
 """Seconds between two looks at a log that is followed."""
 
@@ -36,6 +38,7 @@ class Wanted:
     since: int = 0
     """Milliseconds since 1970."""
     task: str = ""
+    """A task's name; a lease's id or an agent's session, of which the beginning is enough."""
     lease: str = ""
     secret: str = ""
     operation: str = ""
@@ -63,11 +66,19 @@ class Choice:
         )
 
     def _is_about(self, record: dict[str, Any], lease: str) -> bool:
-        task = part(record, "unmapped").get("task")
-        fits = (not self._wanted.task or task == self._wanted.task) and (not self._wanted.secret or self._names(record))
+        fits = (not self._wanted.task or self._is_of_task(part(record, "unmapped"))) and (
+            not self._wanted.secret or self._names(record)
+        )
         if fits and lease:
             self._leases.add(lease)
         return fits or lease in self._leases
+
+    def _is_of_task(self, more: dict[str, Any]) -> bool:
+        wanted = self._wanted.task
+        ids = (more.get("lease"), more.get("session"))
+        return wanted in {more.get("task"), *ids} or (
+            len(wanted) >= SHORT_ID and any(isinstance(name, str) and name.startswith(wanted) for name in ids)
+        )
 
     def _names(self, record: dict[str, Any]) -> bool:
         """Say whether a record names the secret: as the task sees it, or as it is known."""
@@ -182,5 +193,6 @@ def _what(record: dict[str, Any]) -> str:
         f"{'yes' if ok else 'no'} by {more['approved_by']}" if more.get("approved_by") else "",
         f"asked by {more['requester']}" if more.get("requester") else "",
         str(more.get("lease", ""))[:11],
+        f"in {more.get('client', '')} {str(more['session'])[:8]}" if more.get("session") else "",
     ]
     return "; ".join(visible(text) for text in parts if text)

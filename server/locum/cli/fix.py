@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -57,6 +57,17 @@ def fix(
     if dry_run and all_:
         raise UsageProblem("usage.fix", "--dry-run and --all exclude each other", "Give one of them.")
     files, quieter, docs_of = _findings(paths, rules, level, sweeps=not dry_run)
+    return move(files, quieter, docs_of, dry_run=dry_run, all_=all_, format_=format_)
+
+
+def move(
+    files: Sequence[FileToFix], quieter: Sequence[Finding], docs_of: DocsOf, *, dry_run: bool, all_: bool, format_: str,
+    undeclared: Collection[Path] = (), goes_on: str = "Without --dry-run",
+) -> int:  # fmt: skip
+    """Show what would be moved, or ask and do it; return the exit code. `quieter` was found and is left out.
+
+    In projects with a root in `undeclared` no manifest is written. `goes_on` says how a dry run becomes a real one.
+    """
     if not files:
         _say_nothing_found(format_, quieter)
         return EXIT_OK
@@ -66,7 +77,7 @@ def fix(
         _show_plan(planned, format_)
         if format_ == "text":
             _show_advice(((item.file, moved) for item in planned for moved in item.batch.moved), "then")
-            _show_next(planned, quieter)
+            _show_next(planned, quieter, goes_on)
         return EXIT_FINDINGS
     asks = not all_ and format_ == "text" and sys.stdin.isatty()
     if not all_ and not asks:
@@ -87,7 +98,7 @@ def fix(
                 click.echo("Nothing was changed.")
                 return EXIT_FINDINGS
         try:
-            outcome = move_files(planned, stores, docs_of)
+            outcome = move_files(planned, stores, docs_of, undeclared)
         finally:
             if stores.left_behind:
                 click.echo(f"locum: {left_behind(stores.left_behind)}", err=True)
@@ -175,12 +186,12 @@ def _show_advice(moved: Iterable[tuple[FileToFix, Moved]], when: str) -> None:
         click.echo(f"  {', '.join(files[:_SHOWN])}{more}: {note}")
 
 
-def _show_next(planned: Sequence[PlannedFile], quieter: Sequence[Finding]) -> None:
+def _show_next(planned: Sequence[PlannedFile], quieter: Sequence[Finding], goes_on: str) -> None:
     click.echo("")
     if quieter:
         click.echo(_about_quieter(quieter))
     if any(item.batch.moved for item in planned):
-        click.echo("Nothing is changed yet. Without --dry-run it asks, and does it.")
+        click.echo(f"Nothing is changed yet. {goes_on} it asks, and does it.")
 
 
 def _about_quieter(findings: Sequence[Finding]) -> str:

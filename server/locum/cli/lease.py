@@ -103,6 +103,7 @@ def _described(item: Mapping[str, Any]) -> Iterator[str]:
     facts = [
         f"ends in {_span(item['expires_in'])}" + (", renewable" if item["renewable_for"] else ""),
         uses, f"process {item['pid']}", _WAYS.get(way, f"allowed by {way[:18]}"), item["level"],
+        *([f"ends with {item['client']} {item['session'][:8]}"] if item.get("session") else []),
     ]  # fmt: skip
     places = [f"${name}" for name in item["env"]] + cast("list[str]", item["files"])
     yield _cut(f"{item['id'][:11]}  {visible(item['task']) or show_argv(item['argv'])}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import ClassVar
 
 import click
 
@@ -28,33 +29,35 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mask": ("locum.cli.mask:mask", "run a command with secrets taken out of its output"),
     "mcp": ("locum.cli.mcp:mcp", "tools for AI agents that use secrets and never see them, over MCP"),
     "bridge": ("locum.cli.bridge:bridge", "a remote MCP server as a local one, under 'locum run'"),
+    "agent": ("locum.cli.agent:agent", "set up AI clients; what is protected there, and what agents did"),
     "secret": ("locum.cli.secret:secret", "store and list secrets"),
     "vault": ("locum.cli.vault:vault", "make, unlock and lock the local vault"),
     "policy": ("locum.cli.policy:policy", "what runs without a question, and why"),
     "lease": ("locum.cli.lease:lease", "see and end live leases"),
     "audit": ("locum.cli.audit:audit", "read and check the record"),
     "broker": ("locum.cli.broker:broker", "the process that holds keys and leases"),
-    "agent": ("locum.cli.agent:agent", "set up AI clients; see what is protected in them"),
     "init": ("locum.cli.init:init", "propose a locum.toml; set up an editor or AI agents"),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named in `COMMANDS`."""
+    """A group whose commands are named in a table like `COMMANDS`."""
+
+    table: ClassVar = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
+        module, attribute = self.table[cmd_name][0].split(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

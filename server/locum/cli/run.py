@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from locum.cli.asking import Asked, Options, read, request_options
-from locum.errors import LocumError, NotAllowed, Unavailable, UsageProblem
+from locum.errors import EXIT_DENIED, EXIT_USAGE, LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.run.environment import child_environment
 from locum.secret import SecretBytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locum.broker.client import BrokerClient
+    from locum.broker.wire import RenderedFile
     from locum.run.delivery import Delivery
     from locum.run.launch import StopWatch
 
@@ -59,11 +62,17 @@ def run(command: tuple[str, ...], show_env: bool, agent: int | None, **options: 
         from locum.run.children import die_with_parent
 
         die_with_parent(agent)
-    if os.environ.get("LOCUM_SANDBOX"):
+    wanted = Options(**options)
+    asked = read(wanted, command)
+    inside = os.environ.get("LOCUM_SANDBOX", "")
+    if inside and asked.grants and not show_env:
         from locum.cli.sandbox import run_outside
 
         return run_outside(_as_typed())
-    asked = read(Options(**options), command)
+    if "LOCUM_OUTSIDE" in os.environ:
+        from locum.cli.sandbox import check_outside
+
+        check_outside(wanted, asks=bool(asked.grants) and not show_env)
     with asked.copies as copies:
         if show_env:
             names = {name.decode(errors="replace") for name in copies.in_environment(asked.environment)}
@@ -72,7 +81,7 @@ def run(command: tuple[str, ...], show_env: bool, agent: int | None, **options: 
         if not asked.grants:
             if agent is not None:  # nobody would be asked about it
                 raise UsageProblem("run.nothing", "this uses no secret", "Run it with your own shell tool instead.")
-            return _run_bare(asked)
+            return _run_bare(asked, inside)
         from locum.broker.client import connect
         from locum.paths import user_paths
         from locum.run.delivery import delivery
@@ -89,12 +98,15 @@ def run(command: tuple[str, ...], show_env: bool, agent: int | None, **options: 
                 return _run_leased(client, asked, way)
 
 
-def _run_bare(asked: Asked) -> int:
+def _run_bare(asked: Asked, sandbox: str) -> int:
     """Become the program: without a value there is nothing to mask, to watch and to take back."""
     from locum.run.program import NotStarted, become
 
+    environment = child_environment(asked.environment, {})
+    if sandbox:  # so that what it starts finds the way out too
+        environment[b"LOCUM_SANDBOX"] = os.fsencode(sandbox)
     try:
-        become(asked.argv, child_environment(asked.environment, {}))
+        become(asked.argv, environment)
     except NotStarted as problem:
         click.echo(f"locum: {problem}", err=True)
         return problem.exit_code
@@ -117,9 +129,18 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
         lease = with_vault(client, lambda: client.request_lease(request, tty=tty))
     copies.check_unchanged()
     content = lease["content"]
-    with contextlib.closing(
-        Scripts(content["files"], frozen=content["frozen"], runtime=user_paths().runtime)
-    ) as scripts:  # fmt: skip
+
+    def distrust(code: int) -> None:
+        if content["frozen"] and code in (EXIT_USAGE, EXIT_DENIED):
+            _take_back(client, lease)
+
+    try:
+        allowed = _without_settings(content["files"], request.settings)
+        made = Scripts(allowed, frozen=content["frozen"], runtime=user_paths().runtime)
+    except (NotAllowed, UsageProblem):
+        distrust(EXIT_DENIED)
+        raise
+    with contextlib.closing(made) as scripts:
         hide_memory()  # from here on values pass through this process
         try:
             values = client.redeem(lease["id"])
@@ -145,11 +166,34 @@ def _run_leased(client: BrokerClient, asked: Asked, way: Delivery) -> int:
 
         code = launch(
             copies.in_argv(request.argv), environment, masks, spelt=spelt, in_child=in_child,
+            program="" if "/" in request.argv[0] else request.program,  # the one that was allowed, not one put before it
+            refused=distrust,
             stop=_watch(client, lease, must_last=request.die_with_broker), stdin=delivered.stdin,
         )  # fmt: skip
     with contextlib.suppress(LocumError):  # it may have ended before the task did; the task's code is what counts
         client.end_lease(lease["id"], code)
     return code
+
+
+def _take_back(client: BrokerClient, lease: dict[str, Any]) -> None:
+    """Take away the standing yes under which something was swapped: who tries often enough would hit the moment."""
+    standing = lease["approved_by"].removeprefix("policy:")
+    with contextlib.suppress(LocumError):
+        client.revoke_standing(standing)
+        click.echo(f"locum: {standing} does not stand any more: what it allowed was changed while it started", err=True)
+
+
+def _without_settings(covered: list[dict[str, Any]], settings: Iterable[RenderedFile]) -> list[dict[str, Any]]:
+    """Return what the task itself reads. Raises NotAllowed when other settings were read than those that were allowed."""
+    from locum.broker.wire import SETTINGS
+
+    read = {file.path: file.digest for file in settings}
+    for item in covered:
+        if read.get(item["path"], item["digest"]) != item["digest"]:
+            raise NotAllowed(
+                "denied.changed", f"{item['path']} changed meanwhile", "Nothing was started: run it again."
+            )
+    return [item for item in covered if item["why"] != SETTINGS]
 
 
 def _watch(client: BrokerClient, lease: dict[str, Any], *, must_last: bool) -> StopWatch:

@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from locum.broker.client import BrokerClient, connect
-from locum.errors import EXIT_DENIED, LocumError, Unavailable, UsageProblem
+from locum.cli.asking import Options
+from locum.errors import EXIT_DENIED, LocumError, NotAllowed, Unavailable, UsageProblem
 from locum.paths import private_dir, user_paths
 from locum.run.environment import check_pattern, passed
 from locum.run.launch import launch
@@ -112,8 +113,14 @@ def _bubblewrap() -> str:
 
 def _programs() -> tuple[str, ...]:
     """Return the folders that hold Python, Locum and what it imports."""
-    own = Path(__file__).resolve().parents[2]
-    places = (sys.prefix, sys.base_prefix, os.fspath(own), *(place for place in sys.path if Path(place).is_dir()))
+    package = Path(__file__).resolve().parents[1]
+    places = (
+        sys.prefix,
+        sys.base_prefix,
+        os.fspath(package.parent),
+        os.fspath(package),
+        *(place for place in sys.path if Path(place).is_dir()),
+    )
     return tuple(dict.fromkeys(place for place in places if place))
 
 
@@ -156,7 +163,9 @@ def _bus_addresses(text: str) -> list[str]:
 
 def _argv(bwrap: str, wanted: plan.Sandbox, facts: Mapping[str, Any], report: int, command: Sequence[str]) -> list[str]:
     program = [sys.executable, "-I", inside.__file__, json.dumps(facts), str(report)]
-    return [bwrap, *plan.arguments(wanted), "--", *program, *command]
+    # In a pipeline it has no terminal of its own, but yours, and could type into it (TIOCSTI).
+    apart = ["--new-session"] if os.isatty(0) and not os.isatty(1) else []
+    return [bwrap, *apart, *plan.arguments(wanted), "--", *program, *command]
 
 
 def _look(
@@ -213,3 +222,16 @@ def run_outside(arguments: list[str]) -> int:
         if error.code.startswith("unavailable"):
             raise
         raise UsageProblem("sandbox.task", error.message, error.hint) from None
+
+
+def check_outside(options: Options, *, asks: bool) -> None:
+    """Outside, for an agent in a sandbox: raise NotAllowed for what a person would not be asked about, or not shown.
+
+    `asks`: the task uses a secret, so that somebody is asked before anything runs.
+    """
+    workspace = os.environ[outside.FOR_WORKSPACE]
+    if not asks:
+        raise NotAllowed("denied.sandbox", "what uses no secret runs in the sandbox, not outside")
+    for path in (*options.env_files, *options.render, *options.mount):
+        if not Path(os.path.realpath(path)).is_relative_to(workspace):
+            raise NotAllowed("denied.sandbox", f"{path} is not in {workspace}", "Name a file of the workspace.")

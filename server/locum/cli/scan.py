@@ -17,8 +17,10 @@ from locum.cli.files import printable, relative, scan_files, shown
 from locum.detect.engine import default_engine
 from locum.detect.finding import Finding, Severity, Suppressed
 from locum.errors import EXIT_FINDINGS, EXIT_OK, UsageProblem
+from locum.paths import user_paths
 from locum.refs.manifest import FILE_NAME
 from locum.text.source import SourceText
+from locum.workspace.agent_journal import AgentJournal, Author
 from locum.workspace.report import count_suppressed, finding_json, suppressed_line
 from locum.workspace.scanner import FileReport, Scanner
 from locum.workspace.walk import MAX_FILE, Skipped
@@ -38,6 +40,8 @@ class _Result:
 
     reports: list[FileReport] = field(default_factory=list[FileReport])
     """Those with findings."""
+    journal: AgentJournal | None = None
+    """What agents noted of files; None where the text is no file's."""
     files: int = 0
     bytes: int = 0
     suppressed: list[Suppressed] = field(default_factory=list[Suppressed])
@@ -52,6 +56,10 @@ class _Result:
             self.truncated.append(report.path)
         if report.findings:
             self.reports.append(report)
+
+    def author(self, report: FileReport, finding: Finding) -> Author | None:
+        """Return the agent's session that wrote a finding."""
+        return None if self.journal is None else self.journal.author(report.path, finding.fingerprint)
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -108,6 +116,9 @@ def _scan_paths(paths: tuple[Path, ...], *, ignore: bool) -> _Result:
             result.skipped.append(report)
         else:
             result.add(report)
+    if result.reports:
+        result.journal = AgentJournal(user_paths().agents)
+        result.journal.refresh()
     return result
 
 
@@ -131,7 +142,7 @@ def _as_json(result: _Result) -> dict[str, Any]:
     return {
         "version": 1,
         "findings": [
-            finding_json(finding, report.source, relative(report.path))
+            finding_json(finding, report.source, relative(report.path), author=result.author(report, finding))
             for report in result.reports
             for finding in report.findings
         ],
@@ -156,7 +167,7 @@ def _as_text(result: _Result, *, colour: bool) -> str:
     for report in result.reports:
         lines.append(click.style(shown(report.path), bold=True) if colour else shown(report.path))
         for finding in report.findings:
-            lines += _finding_lines(finding, report.source, colour=colour)
+            lines += _finding_lines(finding, report.source, result.author(report, finding), colour=colour)
         lines.append("")
     lines += [f"Cut short: {shown(path)} has more than is shown." for path in result.truncated]
     told = [skip for skip in result.skipped if skip.reason not in _UNREMARKABLE]
@@ -174,7 +185,7 @@ def _as_text(result: _Result, *, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _finding_lines(finding: Finding, source: SourceText, *, colour: bool) -> list[str]:
+def _finding_lines(finding: Finding, source: SourceText, author: Author | None, *, colour: bool) -> list[str]:
     line, column = source.position(source.offset_of_byte(finding.start), "utf-32")
     level = f"{finding.severity:<7}"
     place = f"{line + 1}:{column + 1}"
@@ -182,7 +193,8 @@ def _finding_lines(finding: Finding, source: SourceText, *, colour: bool) -> lis
         level = click.style(level, fg=_COLOURS[finding.severity])
     return [
         f"  {place:<8} {level} {finding.title}  [{finding.rule}]",
-        f"           {_CONFIDENCE.get(finding.confidence, f'{finding.confidence} confidence')}: {', '.join(finding.why)}",
+        f"           {_CONFIDENCE.get(finding.confidence, f'{finding.confidence} confidence')}: {', '.join(finding.why)}"
+        + (f"; {author.text()}" if author else ""),
     ]
 
 

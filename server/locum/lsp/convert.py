@@ -12,6 +12,7 @@ from locum.text.source import PositionEncoding, SourceText
 
 if TYPE_CHECKING:
     from locum.lsp.remarks import Remark
+    from locum.workspace.agent_journal import Author
 
 SOURCE = "locum"
 MAX_RELATED = 20
@@ -48,9 +49,15 @@ def to_edits(source: SourceText, edits: tuple[Edit, ...], encoding: PositionEnco
 
 
 def found_diagnostic(
-    check: Check, found: Found, url: str, encoding: PositionEncoding, *, related: bool = False
+    check: Check,
+    found: Found,
+    url: str,
+    encoding: PositionEncoding,
+    *,
+    related: bool = False,
+    author: Author | None = None,
 ) -> types.Diagnostic:
-    """Say a finding; `url` is the rule's page, or "" for a client that shows none.
+    """Say a finding; `url` is the rule's page, or "" for a client that shows none; `author` is the agent that wrote it.
 
     No tag: a secret is neither unused, which editors fade, nor deprecated, which they strike through. It is in use.
     """
@@ -61,13 +68,17 @@ def found_diagnostic(
         todo = "This change takes it out, and the history keeps it: rotate it."
     return types.Diagnostic(
         range=found_range(check, found, encoding),
-        message=f"{finding.title} in plain text ({why}). {todo}",
+        message=f"{finding.title} in plain text ({why}). {todo}" + (f" ({author.text()})" if author else ""),
         severity=_SEVERITIES[finding.severity],
         code=finding.rule,
         code_description=types.CodeDescription(href=url) if url else None,
         source=SOURCE,
         related_information=_related(check, found, encoding) if related else None,
-        data={"fingerprint": finding.fingerprint, "rule": finding.rule, "origin": _origin(check)},
+        data={
+            "fingerprint": finding.fingerprint,
+            "rule": finding.rule,
+            "origin": "agent" if author else _origin(check),
+        },
     )
 
 

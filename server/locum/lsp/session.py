@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from locum.lsp.authors import Authors
 from locum.lsp.capabilities import Client
 from locum.lsp.checks import Check, look
 from locum.lsp.documents import Document, Snapshot
@@ -43,6 +44,7 @@ class Session:
         """Calls to the broker, one at a time; they may wait for a keyring's own dialog."""
         self.quick_thread = ThreadPoolExecutor(1, thread_name_prefix="quick")
         """Short looks at disk and broker, which must not wait behind a store."""
+        self.authors = Authors(self)
         self._long_thread = ThreadPoolExecutor(1, thread_name_prefix="long-text")
         self._checks: dict[str, Check] = {}
         self._wanted: set[str] = set()
@@ -98,6 +100,7 @@ class Session:
         """Forget a document: from now on its file counts."""
         self.on_files_changed(False)
         self._checks.pop(uri, None)
+        self.authors.closed(uri)
         self._wanted.discard(uri)
         self._slow.discard(uri)
 
@@ -122,6 +125,14 @@ class Session:
         """Ask for a check of one document anew: something else is known of it, though its text is the same."""
         if self._checks.pop(uri, None) is not None:
             self.text_changed(uri)
+
+    def tell_again(self, uri: str) -> None:
+        """Say a document's check anew: something else is known of what it found."""
+        made = self._checks.get(uri)
+        if made is not None and self.client.pulls_diagnostics:
+            self.server.workspace_diagnostic_refresh(None)
+        elif made is not None:
+            self.on_checked(made)
 
     async def next_version(self, uri: str, version: int, seconds: float) -> bool:
         """Wait until a document is at a later version than `version`, at most so long."""
@@ -187,6 +198,7 @@ class Session:
         if document is not None and document.stamp == check.snapshot.stamp:
             self._checks[check.snapshot.uri] = check
             self.on_checked(check)
+            self.authors.checked(check)
 
 
 def _timed_look(snapshot: Snapshot, before: Scanned | None) -> tuple[Check, float]:

@@ -62,6 +62,8 @@ def launch(
     *,
     spelt: Sequence[tuple[str, SecretBytes]] = (),
     in_child: Callable[[], None] | None = None,
+    program: str = "",
+    refused: Callable[[int], None] | None = None,
     stop: StopWatch | None = None,
     stdin: int | None = None,
     tells_left: bool = True,
@@ -70,18 +72,19 @@ def launch(
 
     `masks` maps what is written in place of a value (its reference) to the value, `spelt` lists more forms in which
     values stand in files of the task; both are wiped once the task runs. `in_child` is called in the new process before
-    the program. `stdin`: a descriptor that is the task's standard input instead of ours. When `stop` ends the task the
-    code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended too, and that is said unless
-    not `tells_left`. Must be called in the main thread: it handles signals until it returns.
+    the program. `program`: the file to run, where it was found before; else `argv[0]` is looked up. `refused` is told
+    the exit code when nothing was started. `stdin`: a descriptor that is the task's standard input instead of ours. When
+    `stop` ends the task the code is 143, or 137 when SIGKILL was needed. Processes that the task leaves behind are ended
+    too, and that is said unless not `tells_left`. Must be called in the main thread: it handles signals until it returns.
     """
     try:
-        program = find_program(argv[0] if argv else "", environment.get(b"PATH"))
+        found = os.fsencode(program) or find_program(argv[0] if argv else "", environment.get(b"PATH"))
         adopt_orphans(True)
         with _signals() as wakeup, contextlib.closing(Channels()) as channels:
             placement = channels.placement if stdin is None else channels.placement._replace(stdin=stdin)
             keepers = Keepers() if CAN_ADOPT and channels.always_takes_keys else None
             try:
-                pid = spawn(program, argv, environment, placement, in_child, keepers.start if keepers else None)
+                pid = spawn(found, argv, environment, placement, in_child, keepers.start if keepers else None)
             except BaseException:
                 if keepers:
                     keepers.end()
@@ -93,6 +96,8 @@ def launch(
             return run.to_the_end(masks, spelt)
     except NotStarted as problem:
         _say(str(problem))
+        if refused is not None:
+            refused(problem.exit_code)
         return problem.exit_code
     finally:
         adopt_orphans(False)

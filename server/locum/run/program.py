@@ -41,9 +41,14 @@ def find_program(name: str, path: bytes | None) -> bytes:
             return place
         found = found or place
     if found is None:
-        raise NotStarted(f"{name}: command not found", NOT_FOUND)
+        raise NotStarted(f"{shown(name)}: command not found", NOT_FOUND)
     reason = "is a directory" if os.path.isdir(found) else "permission denied"  # noqa: PTH112 - bytes
-    raise NotStarted(f"{name}: {reason}", NOT_EXECUTABLE)
+    raise NotStarted(f"{shown(name)}: {reason}", NOT_EXECUTABLE)
+
+
+def shown(name: str) -> str:
+    """Return a program's name for a terminal: it may come from a workspace, and steer the screen."""
+    return name if name.isprintable() else ascii(name)
 
 
 def become(argv: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
@@ -54,7 +59,7 @@ def become(argv: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
         execute(program, [os.fsencode(argument) for argument in argv], environment)
     except OSError as problem:
         code = NOT_FOUND if problem.errno == errno.ENOENT else NOT_EXECUTABLE
-        raise NotStarted(f"{argv[0]}: {os.strerror(problem.errno or errno.EINVAL).lower()}", code) from None
+        raise NotStarted(f"{shown(argv[0])}: {os.strerror(problem.errno or errno.EINVAL).lower()}", code) from None
 
 
 def take_default_signals() -> None:

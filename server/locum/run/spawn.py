@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from locum.run.children import die_with_parent
-from locum.run.program import NOT_EXECUTABLE, NOT_FOUND, NotStarted, execute, take_default_signals
+from locum.run.program import NOT_EXECUTABLE, NOT_FOUND, NotStarted, execute, shown, take_default_signals
 
 
 class Placement(NamedTuple):
@@ -56,7 +56,7 @@ def spawn(
         if reason:
             raise NotStarted(reason.decode("utf-8", "surrogateescape"), number)
         exit_code = NOT_FOUND if number == errno.ENOENT else NOT_EXECUTABLE
-        raise NotStarted(f"{argv[0]}: {os.strerror(number).lower()}", exit_code)
+        raise NotStarted(f"{shown(argv[0])}: {os.strerror(number).lower()}", exit_code)
     return pid
 
 

@@ -12,12 +12,19 @@ from typing import Any, Literal, get_args
 
 from locum.detect.finding import Confidence, Finding, Severity, Suppressed
 from locum.text.source import SourceText
+from locum.workspace.agent_journal import Author
+from locum.workspace.agent_notes import CLIENT, SESSION
 
 Origin = Literal["editor", "agent", "disk", "history"]
 
 
-def finding_json(finding: Finding, source: SourceText, path: str, origin: Origin = "disk") -> dict[str, Any]:
-    """Return the JSON object of a finding in `source`; `path` is as the reader shall see it, with `/`."""
+def finding_json(
+    finding: Finding, source: SourceText, path: str, origin: Origin = "disk", author: Author | None = None
+) -> dict[str, Any]:
+    """Return the JSON object of a finding in `source`; `path` is as the reader shall see it, with `/`.
+
+    With an `author`, the agent's session that wrote it, its origin is that agent.
+    """
     start, end = source.offset_of_byte(finding.start), source.offset_of_byte(finding.end)
     return {
         "fingerprint": finding.fingerprint,
@@ -29,8 +36,9 @@ def finding_json(finding: Finding, source: SourceText, path: str, origin: Origin
         "severity": finding.severity,
         "confidence": finding.confidence,
         "why": list(finding.why),
-        "origin": origin,
+        "origin": origin if author is None else "agent",
         "secret_name": finding.secret_name,
+        **({} if author is None else {"agent": author.to_json()}),
     }
 
 
@@ -82,15 +90,25 @@ def finding_schema() -> dict[str, Any]:
                 },
             },
             "One plaintext secret. No field holds any part of it.",
+            optional={
+                "agent": _object(
+                    {
+                        "client": {"type": "string", "pattern": f"^{CLIENT.pattern}$"},
+                        "session": {"type": "string", "pattern": f"^{SESSION.pattern}$"},
+                        "at": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"},
+                    },
+                    "The AI agent's session that wrote it, as its hooks noted, and when: where origin is agent.",
+                )
+            },
         ),
     }  # fmt: skip
 
 
-def _object(properties: dict[str, Any], description: str) -> dict[str, Any]:
+def _object(properties: dict[str, Any], description: str, *, optional: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "type": "object",
         "description": description,
-        "properties": properties,
+        "properties": properties | (optional or {}),
         "required": list(properties),
         "additionalProperties": False,
     }

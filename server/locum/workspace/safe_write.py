@@ -55,6 +55,61 @@ def replace_bytes(root: Path, path: Path, before: bytes, after: bytes) -> None:
         ) from None
 
 
+def create_bytes(root: Path, path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file that is not there yet, and the folders that lead to it from `root`, which is made when it is missing.
+
+    Through no link. Raises NotWritten; no file is left then.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _make_folders(root, path.parent)
+        with _folder(root, path.parent) as folder:
+            name = path.name if _HAS_FOLDERS else str(path)
+            new = os.open(name, _NEW, mode, dir_fd=folder)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(new, rest) :]
+                os.fsync(new)
+            except OSError:
+                os.unlink(name, dir_fd=folder)
+                raise
+            finally:
+                os.close(new)
+    except FileExistsError:
+        raise _changed(path) from None
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise NotWritten("file.write", f"{path.name} cannot be written ({cause})", "Nothing was changed.") from None
+
+
+def remove_bytes(root: Path, path: Path, before: bytes) -> None:
+    """Take a file away that has exactly the bytes `before`. Through no link. Raises NotWritten."""
+    try:
+        with _folder(root, path.parent) as folder:
+            name = path.name if _HAS_FOLDERS else str(path)
+            old = os.open(name, _READ, dir_fd=folder)
+            try:
+                if not stat.S_ISREG(os.fstat(old).st_mode) or _bytes_of(old) != before:
+                    raise _changed(path)
+            finally:
+                os.close(old)
+            os.unlink(name, dir_fd=folder)
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise NotWritten("file.write", f"{path.name} cannot be removed ({cause})", "Nothing was changed.") from None
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """Make the folders below `root` that are missing. One that is a link is found by `_folder`. Raises OSError."""
+    here = root
+    for part in folder.relative_to(root).parts:
+        here /= part
+        if here.is_symlink():
+            raise NotWritten("file.kind", f"{here.name} is a link", "Nothing was changed.")
+        here.mkdir(exist_ok=True)
+
+
 @contextlib.contextmanager
 def _folder(root: Path, folder: Path) -> Iterator[int | None]:
     """Open a folder below `root`, step by step, through no link. Raises OSError, NotWritten."""

@@ -310,3 +310,16 @@ def test_importing_the_launcher_brings_in_little() -> None:
     modules = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
     assert "locum.run.launch" in modules
     assert not modules & {"asyncio", "subprocess", "dataclasses", "inspect", "socket", "pathlib", "json", "logging"}
+
+
+def test_every_exit_code_passes() -> None:
+    script = (
+        "import os, sys\nfrom locum.run.launch import launch\nfrom locum.secret import SecretBytes\n"
+        "for code in range(256):\n"
+        "    mask = {'locum://TOKEN': SecretBytes(os.urandom(20))}\n"
+        "    got = launch(['sh', '-c', f'exit {code}'], os.environb, mask)\n"
+        "    assert got == code, (got, code)\n"
+        "print('all')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout == "all\n", done.stderr

@@ -85,5 +85,5 @@ class Unreadable(Exception):
     """The client sent what its documentation does not allow. The text is safe to show."""
 
 
-class CallersVariables(Exception):
-    """The answer depends on the variables of the client's shells, and whoever answers does not have them."""
+class CallerAnswers(Exception):
+    """The answer depends on the variables of the client's shells, or takes a person: the resident leaves it to the caller."""

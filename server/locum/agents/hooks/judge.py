@@ -37,6 +37,8 @@ class World:
     """The variables that the client's shells have."""
     named: Callable[[str], str]
     """From a value to the name under which the vault has it, "" for none."""
+    store: Callable[[str, str], str]
+    """Store a value (the second) under a name like the first if a person says yes; return the name, "" for no."""
     program: str
     """How a shell calls us, quoted."""
     abilities: Abilities = field(default_factory=Abilities)
@@ -258,14 +260,21 @@ def _prompt(event: Event, world: World) -> Verdict:
         return ALLOW
     if not found:
         return ALLOW
-    cleaned = with_names(event.prompt, found, [secret.name for secret in found])
-    names = list(dict.fromkeys(secret.name for secret in found))
-    commands_ = ", ".join(f"`locum secret set {name}`" for name in names[:_MOST_SHOWN])
-    return Verdict(
-        "deny",
-        f"Locum stopped this prompt before the model saw it: it holds {_count(found)}.\n"
-        f"Store it: {commands_} (in a terminal). Then send this:\n\n{cleaned}",
-    )
+    kept: dict[str, str] = {}
+    lines: list[str] = []
+    for secret in found:
+        value = event.prompt[secret.start : secret.end]
+        if value in kept:
+            continue
+        name = world.named(value)
+        if not name and (name := world.store(secret.name, value)):
+            lines.append(f"Stored as {name}.")
+        elif not name:
+            lines.append(f"Store it in a terminal: `locum secret set {secret.name}`")
+        kept[value] = name or secret.name
+    cleaned = with_names(event.prompt, found, [kept[event.prompt[secret.start : secret.end]] for secret in found])
+    cause = f"Locum stopped this prompt before the model saw it: it holds {_count(found)}."
+    return Verdict("deny", "\n".join([cause, *lines, "Then send this:" if lines else "Send this:", "", cleaned]))
 
 
 # -- words --------------------------------------------------------------------------------------------------------

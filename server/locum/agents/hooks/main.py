@@ -17,9 +17,10 @@ from typing import Any
 
 from locum.agents.hooks.clients import CLIENTS, Adapter, adapter
 from locum.agents.hooks.clients.common import read_event
-from locum.agents.hooks.event import CallersVariables, Event, Reply, Unreadable, Verdict
+from locum.agents.hooks.event import CallerAnswers, Event, Reply, Unreadable, Verdict
 from locum.agents.hooks.judge import World, judge
 from locum.agents.hooks.looking import Looker
+from locum.agents.hooks.vault import name_in_vault, store_if_allowed
 from locum.errors import EXIT_USAGE
 
 MOST_INPUT = 32 << 20
@@ -43,21 +44,24 @@ def main(arguments: list[str], raw: bytes | None = None) -> int:
     return reply.code
 
 
-def answer(client: str, raw: bytes, hint: str, environment: Callable[[], dict[str, str]], cwd: Path) -> Reply:
+def answer(
+    client: str, raw: bytes, hint: str, environment: Callable[[], dict[str, str]], cwd: Path,
+    store: Callable[[str, str], str] = store_if_allowed,
+) -> Reply:  # fmt: skip
     """Return the reply to one event, whatever it is: `raw` as the client sent it, `hint` is its name if that does not say it.
 
-    `environment` gives the variables of the client's shells, and may raise what ends in no reply; `cwd` is the working
-    directory where the event names none.
+    `environment` gives the variables of the client's shells, and `store` asks a person whether to keep a pasted value; both may
+    raise CallerAnswers, which goes through. `cwd` is the working directory where the event names none.
     """
     to = adapter(client)
     event: Event | None = None
     try:
         event = read_event(client, to.EVENTS, _json(raw), hint)
-        return to.reply(event, _verdict(event, to, environment, cwd))
+        return to.reply(event, _verdict(event, to, environment, cwd, store))
     except Unreadable as problem:
         event = event or Event(client, to.EVENTS.get(hint, "before"), hint or "?", tool="write")
         return _failed(to, event, f"{to.TITLE} sent what could not be read ({problem})")
-    except CallersVariables:
+    except CallerAnswers:
         raise
     except Exception as problem:  # noqa: BLE001 - a hook that fails must say so in the client's way; the text of an exception may hold input
         event = event or Event(client, to.EVENTS.get(hint, "before"), hint or "?", tool="write")
@@ -72,26 +76,13 @@ def _failed(to: Adapter, event: Event, cause: str) -> Reply:
     return replace(reply, stderr=f"locum: {cause}; nothing was looked at. {remedy}\n")
 
 
-def _verdict(event: Event, to: Adapter, environment: Callable[[], dict[str, str]], cwd: Path) -> Verdict:
+def _verdict(
+    event: Event, to: Adapter, environment: Callable[[], dict[str, str]], cwd: Path, store: Callable[[str, str], str]
+) -> Verdict:
     if event.cwd and "\0" not in event.cwd and Path(event.cwd).is_absolute():
         cwd = Path(event.cwd)
-    world = World(Looker(cwd), environment, name_in_vault, _program(), to.ABILITIES)
+    world = World(Looker(cwd), environment, name_in_vault, store, _program(), to.ABILITIES)
     return judge(event, world)
-
-
-def name_in_vault(value: str) -> str:
-    """Return the name under which the vault has a value; "" where there is none, or nobody can be asked."""
-    from locum.broker.client import connect, is_running
-    from locum.errors import LocumError
-    from locum.secret import SecretBytes
-
-    if not is_running():
-        return ""
-    try:
-        with connect(start=False) as client:
-            return client.match_secret(SecretBytes(value.encode()))
-    except LocumError:
-        return ""
 
 
 def _program() -> str:

@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from locum.agents.hooks.clients import CLIENTS
-from locum.agents.hooks.event import CallersVariables
+from locum.agents.hooks.event import CallerAnswers
 from locum.agents.hooks.main import answer, read_arguments
 from locum.agents.hooks.quick import MARK, MINE, SOCKET, YOURS
 from locum.paths import private_dir, user_paths
@@ -65,12 +65,12 @@ def _answer(words: list[str], raw: bytes) -> bytes:
     if client not in CLIENTS:
         return YOURS
 
-    def variables() -> dict[str, str]:
-        raise CallersVariables
+    def left_to_the_caller(*_: str) -> NoReturn:
+        raise CallerAnswers
 
     try:
-        reply = answer(client, raw, hint, variables, Path(words[-1]))
-    except CallersVariables:
+        reply = answer(client, raw, hint, left_to_the_caller, Path(words[-1]), left_to_the_caller)
+    except CallerAnswers:
         return YOURS
     out = reply.stdout.encode("utf-8", "surrogateescape")
     return (

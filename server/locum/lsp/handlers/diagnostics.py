@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 
 from lsprotocol import types
@@ -10,6 +11,7 @@ from lsprotocol import types
 from locum.lsp import convert
 from locum.lsp.checks import Check
 from locum.lsp.protocol import LocumServer, guard
+from locum.workspace.agent_journal import Author
 
 IDENTIFIER = "locum"
 
@@ -45,15 +47,21 @@ async def pulled(ls: LocumServer, params: types.DocumentDiagnosticParams) -> typ
     return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
 
 
-def diagnostics(ls: LocumServer, check: Check) -> list[types.Diagnostic]:
-    """Say everything that a check found, in the order of the text."""
+def diagnostics(ls: LocumServer, check: Check, authors: Mapping[str, Author] | None = None) -> list[types.Diagnostic]:
+    """Say everything that a check found, in the order of the text; `authors`, by fingerprint, are an open document's own."""
+    authors = ls.session.authors.of(check.snapshot.uri) if authors is None else authors
     document = ls.documents.open_document(check.snapshot.uri)
     encoding = document.encoding if document is not None else ls.documents.columns
     client = ls.session.client
     pages = _pages() if check.found and client.code_descriptions else {}
     said = [
         convert.found_diagnostic(
-            check, found, pages.get(found.finding.rule, ""), encoding, related=client.related_information
+            check,
+            found,
+            pages.get(found.finding.rule, ""),
+            encoding,
+            related=client.related_information,
+            author=authors.get(found.finding.fingerprint),
         )
         for found in check.found
     ]

@@ -39,6 +39,7 @@ def opened(ls: LocumServer, params: types.DidOpenTextDocumentParams) -> None:
 @guard
 def changed(ls: LocumServer, params: types.DidChangeTextDocumentParams) -> None:
     """A document was edited."""
+    ls.session.authors.edited(params.text_document.uri, (change.text for change in params.content_changes))
     ls.session.text_changed(params.text_document.uri)
     _manifest_changed(ls, params.text_document.uri)
 

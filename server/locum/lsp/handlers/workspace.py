@@ -24,6 +24,8 @@ from locum.errors import LocumError
 from locum.lsp.handlers.diagnostics import diagnostics, result_id
 from locum.lsp.projects import scanner, workspace_folders
 from locum.lsp.protocol import LocumServer, guard
+from locum.paths import user_paths
+from locum.workspace.agent_journal import AgentJournal
 
 SETTLE_SECONDS = 1.0
 """Changes on the disk come in swarms: a look begins when none came for so long."""
@@ -45,6 +47,8 @@ class _Known:
     """What files looked like when they were scanned, hashed by path: they are not scanned again until that changes."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     answered: bool = False
+    journal: AgentJournal = field(default_factory=lambda: AgentJournal(user_paths().agents))
+    """What agents noted of files."""
 
 
 def register_pull(server: LocumServer) -> None:
@@ -106,6 +110,7 @@ def _reports(
 ) -> Iterator[types.WorkspaceFullDocumentDiagnosticReport]:
     """Yield what is new to a client that knows `previous`."""
     there: set[str] = set()
+    known.journal.refresh()
     for path in files_of_workspace(stop):
         uri = from_fs_path(str(path))
         if uri is None or uri in opened:
@@ -114,7 +119,7 @@ def _reports(
         mark, name = _mark(path), hash(str(path))
         if mark == known.seen.get(name) and known.told.get(uri) == previous.get(uri):
             continue
-        items = _items(ls, path, uri)
+        items = _items(ls, path, uri, known.journal)
         known.seen[name] = mark
         if items and len(known.told) < MAX_FILES:
             known.told[uri] = result_id(items)
@@ -149,11 +154,15 @@ def files_of_workspace(stop: threading.Event) -> Iterator[Path]:
             yield path
 
 
-def _items(ls: LocumServer, path: Path, uri: str) -> list[types.Diagnostic]:
+def _items(ls: LocumServer, path: Path, uri: str, journal: AgentJournal) -> list[types.Diagnostic]:
     from locum.lsp.checks import look_at_file
 
     check = look_at_file(path, uri)
-    return diagnostics(ls, check) if check is not None else []
+    if check is None:
+        return []
+    names = {found.finding.fingerprint for found in check.found}
+    written = {name: author for name in names if (author := journal.author(path, name)) is not None}
+    return diagnostics(ls, check, written)
 
 
 def _mark(path: Path) -> int:

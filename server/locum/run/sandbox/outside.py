@@ -2,7 +2,8 @@
 
 The agent hands over what to run, where, and its own standard descriptors; a real `locum run` does it out here, with the
 environment that the sandbox was started with, asks the person as always, and masks what comes back. Nothing that the agent
-sends chooses a program's search path, a variable or a folder outside of the workspace.
+sends chooses a program's search path, a variable or a folder outside of the workspace, and nothing runs out here that
+nobody is asked about: what uses no secret stays inside.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from locum.run.children import die_with_parent
 
 MOST_TASKS = 8
 _WITHIN = 10.0
+FOR_WORKSPACE = "LOCUM_OUTSIDE"
+"""Tells a `locum run` out here that a sandboxed agent asked for it, and in which workspace."""
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from locum.__main__ import main; main()"
+_OWN = os.fspath(Path(__file__).resolve().parents[3])
 
 
 class Supervisor:
@@ -31,7 +36,7 @@ class Supervisor:
     def __init__(self, listener: socket.socket, workspace: str, environment: Mapping[str, str]) -> None:
         self._listener = listener
         self._workspace = workspace
-        self._environment = dict(environment)
+        self._environment = {**environment, FOR_WORKSPACE: workspace}
         self._running = 0
 
     async def serve(self) -> None:
@@ -68,7 +73,8 @@ class Supervisor:
         self._running += 1
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "locum", "run", *message["arguments"],
+                # isolated: the folder is the agent's, and `-m` would import from it
+                sys.executable, "-I", "-c", _PROGRAM, _OWN, "run", *message["arguments"],
                 cwd=message["cwd"], env=self._environment, stdin=descriptors[0], stdout=descriptors[1],
                 stderr=descriptors[2], start_new_session=True,
             )  # fmt: skip

@@ -92,11 +92,15 @@ def arguments(sandbox: Sandbox) -> list[str]:
             made += ["--tmpfs", place]
     for place in ("/run/systemd/resolve", *(place for place in (home, *sandbox.programs) if _is_private(place))):
         made += ["--ro-bind-try", place, place]
-    for place in (*(f"{home}/{name}" for name in WRITABLE), *sandbox.writable):
+    writable = (*(f"{home}/{name}" for name in WRITABLE), *sandbox.writable)
+    for place in writable:
         made += ["--bind-try", place, place]
     made += ["--bind", sandbox.workspace, sandbox.workspace]
     hooks = f"{sandbox.workspace}/.git/hooks"  # what git runs later, outside
     made += ["--ro-bind-try", hooks, hooks]
+    for place in sandbox.programs:  # a Locum that the agent could write would run outside
+        if any(_is_below(place, folder) for folder in (sandbox.workspace, *writable)):
+            made += ["--ro-bind-try", place, place]
     for place in (f"{home}/{name}" for name in HIDDEN):
         if place not in shown:
             made += _nothing_at(place)
@@ -107,6 +111,10 @@ def arguments(sandbox: Sandbox) -> list[str]:
     made += ["--bind-try", os.fspath(sandbox.paths.socket), os.fspath(sandbox.paths.socket)]
     made += ["--bind", sandbox.tasks_socket, sandbox.tasks_socket_inside]
     return [*made, "--chdir", sandbox.workspace]
+
+
+def _is_below(place: str, folder: str) -> bool:
+    return place != folder and Path(place).is_relative_to(folder)
 
 
 def _is_private(place: str) -> bool:
