@@ -99,7 +99,8 @@ def test_what_is_wrong_with_a_hook_is_said(agents: Bench, line: str, more: dict[
 
 
 def test_an_event_without_a_hook_is_said(agents: Bench) -> None:
-    path = agents.hooks("claude")
+    agents.hooks("claude")
+    path = agents.home / ".claude/settings.json"
     settings = json.loads(path.read_text())
     del settings["hooks"]["UserPromptSubmit"]
     path.write_text(json.dumps(settings))
@@ -129,7 +130,8 @@ def test_replaced_output_that_the_client_ignores_is_said(agents: Bench) -> None:
 
 def test_hooks_that_codex_does_not_trust_do_not_count(agents: Bench) -> None:
     agents.hooks("codex")
-    (agents.home / ".codex/config.toml").unlink()
+    config = agents.home / ".codex/config.toml"
+    config.write_text(config.read_text().partition("[hooks.state")[0])
     _, report = doctor(agents, "codex")
     assert set(levels(report).values()) == {"UNPROTECTED"}
     assert "hook.ignored" in codes(report)
@@ -148,8 +150,8 @@ def test_what_cannot_be_run_here_is_partial_at_best(agents: Bench, client: str) 
 
 
 def test_settings_that_cannot_be_read_are_named(agents: Bench) -> None:
-    path = agents.hooks("claude")
-    path.write_text("{")
+    agents.hooks("claude")
+    (agents.home / ".claude/settings.json").write_text("{")
     _, report = doctor(agents, "claude")
     assert {"file.broken", "hook.missing"} <= codes(report)
 

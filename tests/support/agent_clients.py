@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,42 +18,11 @@ from support.codex_trust import trust
 
 REAL = ("claude", "codex", "gemini", "opencode")
 
-_EVENTS: Mapping[str, tuple[str, ...]] = {
+_EVENTS = {
     "claude": ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SessionEnd"),
     "codex": ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse"),
-    "gemini": ("SessionStart", "BeforeAgent", "BeforeTool", "AfterTool", "SessionEnd"),
-    "copilot": ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse"),
-    "kiro": ("UserPromptSubmit", "PreToolUse", "PostToolUse"),
-    "cursor": ("beforeSubmitPrompt", "preToolUse", "beforeReadFile", "postToolUse"),
 }
-_FILES = {
-    "claude": ".claude/settings.json", "codex": ".codex/hooks.json", "gemini": ".gemini/settings.json",
-    "copilot": ".copilot/hooks/locum.json", "kiro": ".kiro/hooks/locum.json", "cursor": ".cursor/hooks.json",
-}  # fmt: skip
-_PLUGIN = """import { spawnSync } from "child_process"
-const ask = (event) => {
-  const done = spawnSync("sh", ["-c", LINE], { input: JSON.stringify(event), encoding: "utf8" })
-  if (done.status !== 0) throw new Error("the hook failed")
-  return JSON.parse(done.stdout)
-}
-const refuse = (answer) => { if (answer.decision === "deny") throw new Error(answer.reason); return answer }
-export const Locum = async ({ directory }) => ({
-  "tool.execute.before": async (input, output) => {
-    const answer = refuse(ask({ hook_event_name: "tool.execute.before", session_id: input.sessionID, cwd: directory,
-      tool_name: input.tool, tool_input: output.args }))
-    Object.assign(output.args, answer.updatedInput ?? {})
-  },
-  "tool.execute.after": async (input, output) => {
-    const answer = ask({ hook_event_name: "tool.execute.after", session_id: input.sessionID, cwd: directory,
-      tool_name: input.tool, tool_input: input.args, tool_response: output.output })
-    if (answer.updatedOutput !== undefined) output.output = answer.updatedOutput
-  },
-  "chat.message": async (input, output) => {
-    refuse(ask({ hook_event_name: "chat.message", session_id: input.sessionID, cwd: directory,
-      prompt: output.parts.map((part) => part.text ?? "").join("\\n") }))
-  },
-})
-"""
+_FILES = {"claude": ".claude/settings.json", "codex": ".codex/hooks.json"}
 
 
 class Bench:
@@ -76,35 +46,30 @@ class Bench:
         }  # fmt: skip
         self.locum = str(locum)
 
-    def hooks(self, client: str, line: str = "", **more: Any) -> Path:
-        """Write a client's hooks as its documentation says, with `line` for each event (Locum's, when it is ""); return the file."""
-        line = line or f"{self.locum} hook {client}"
+    def hooks(self, client: str, line: str = "", **more: Any) -> None:
+        """Install Locum for a client; or, with `line`, write hooks by hand that run it for each event (Claude Code, Codex)."""
         if client == "opencode":
             # Left to itself it asks before it reads a .env file, and where nobody answers it ends.
             self._write(
                 ".config/opencode/opencode.json", '{"permission": {"read": "allow", "external_directory": "allow"}}'
             )
-            return self._write(".config/opencode/plugin/locum.js", _PLUGIN.replace("LINE", json.dumps(line)))
-        entry = {"type": "command", "command": line, **more}
-        if client == "kiro":
-            made: Any = {
-                "version": "v1",
-                "hooks": [{"name": event, "trigger": event, "action": entry} for event in _EVENTS[client]],
-            }
-        elif client in {"cursor", "copilot"}:
-            made = {"version": 1, "hooks": {event: [entry] for event in _EVENTS[client]}}
-        else:
+        if line:
+            entry = {"type": "command", "command": line, **more}
             made = {"hooks": {event: [{"matcher": "*", "hooks": [entry]}] for event in _EVENTS[client]}}
-        path = self._write(_FILES[client], json.dumps(made))
+            self._write(_FILES[client], json.dumps(made))
+        else:
+            done = subprocess.run(
+                [self.locum, "agent", "install", client, "--scope", "user", "--yes"], cwd=self.project, env=self.variables,
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
         if client == "codex":
             trust(need_bed().codex, self.home, self.project, self.variables)
-        return path
 
-    def _write(self, name: str, text: str) -> Path:
+    def _write(self, name: str, text: str) -> None:
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        return path
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Hook:
     kind: str
     """`start`, `prompt`, `before`, `after`, `end`, or "" for an event that we do not know."""
     command: str
-    """For the client's shell; "" where a plugin starts us itself."""
+    """For the client's shell; "" where a plugin that we do not know starts us."""
     file: Path
     timeout: float
     """Seconds that the client waits; 0: it is not said."""
@@ -124,18 +125,24 @@ def parsed(path: Path) -> Any:
 
 def _read(path: Path, client: str) -> Iterator[Hook]:
     if path.suffix in {".js", ".ts"}:
-        text = path.read_text("utf-8")
-        if is_ours(text.replace("[", " ").replace('"', "'"), client) or re.search(
-            rf"['\"]hook['\"],\s*['\"]{client}['\"]", text
-        ):
-            for event in ("session.start", "chat.message", "tool.execute.before", "tool.execute.after", "session.end"):
-                if f'"{event}"' in text or f"'{event}'" in text:
-                    yield Hook(event, KINDS[event], "", path, 0)
+        yield from _in_plugin(path, client)
         return
     for event, item in _walk(parsed(path), ""):
         command = next((line for key in ("command", "bash") if isinstance(line := item.get(key), str)), "")
         if is_ours(command, client):
             yield Hook(event, KINDS.get(event.lower(), ""), command, path, _seconds(item, client))
+
+
+def _in_plugin(path: Path, client: str) -> Iterator[Hook]:
+    """Yield what a plugin asks us; as the line that it starts, where it is the one that we install."""
+    text = path.read_text("utf-8")
+    if not is_ours(text, client) and not re.search(rf"['\"]hook['\"],\s*['\"]{client}['\"]", text):
+        return
+    program = re.search(r'^const LOCUM = ("[^"\n]+")', text, re.MULTILINE)
+    line = shlex.join([json.loads(program[1]), "hook", client]) if program else ""
+    for event in ("session.start", "chat.message", "tool.execute.before", "tool.execute.after", "session.end"):
+        if f'"{event}"' in text or f"'{event}'" in text:
+            yield Hook(event, KINDS[event], line, path, 0)
 
 
 def _walk(value: Any, event: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
