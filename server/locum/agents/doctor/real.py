@@ -16,6 +16,9 @@ from typing import Any, cast
 from locum.agents.doctor import places
 from locum.agents.doctor.dialects import Call
 
+_NO_KEY = "none"
+"""Clients ask for one; nothing is sent anywhere but to us."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -130,7 +133,7 @@ CLAUDE = Real(
     ),
     lambda prompt: ("-p", prompt, "--allowedTools", "Bash,Read,Write,Edit,Grep,Glob,NotebookEdit"),
     lambda url: {
-        "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "none", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": _NO_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     },
     _prepare_claude,
@@ -193,7 +196,7 @@ CODEX = Real(
         ),
     ),
     lambda prompt: ("exec", "--skip-git-repo-check", prompt),
-    lambda url: {"DOCTOR_KEY": "none"},  # noqa: ARG005 - the URL stands in the configuration
+    lambda url: {"DOCTOR_KEY": _NO_KEY},  # noqa: ARG005 - the URL stands in the configuration
     _prepare_codex,
 )
 
@@ -221,7 +224,7 @@ GEMINI = Real(
     ),
     lambda prompt: ("--approval-mode", "yolo", "-p", prompt),
     lambda url: {
-        "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "none", "GEMINI_CLI_TRUST_WORKSPACE": "true",
+        "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": _NO_KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true",
     },
     _prepare_gemini,
 )  # fmt: skip
@@ -233,7 +236,7 @@ GEMINI = Real(
 def _prepare_opencode(origin: Origin, place: Place, url: str) -> None:
     models = {"m": {"name": "m", "tool_call": True, "limit": {"context": 100000, "output": 1000}}}
     provider = {
-        "npm": "@ai-sdk/openai-compatible", "name": "doctor", "options": {"baseURL": f"{url}/v1", "apiKey": "none"},
+        "npm": "@ai-sdk/openai-compatible", "name": "doctor", "options": {"baseURL": f"{url}/v1", "apiKey": _NO_KEY},
         "models": models,
     }  # fmt: skip
     config: dict[str, Any] = {
