@@ -194,6 +194,9 @@ async def test_a_long_task_goes_on_in_the_background_until_it_is_ended(
         (status,) = seen["tasks"]
         assert (status["state"], status["output"]) == ("running", "up\n")
         (lease,) = seen["leases"]
+        (scope,) = (await asyncio.to_thread(vault_home.json, "agent", "sessions"))["sessions"]
+        assert scope["session"].startswith("mcp-")
+        assert scope["open"] is True
         assert lease["secrets"] == ["locum://API_KEY"]
         assert 0 < lease["expires_in_seconds"] <= 900
         ended = await agent.call("end_task", task_id=task)
