@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,6 +35,36 @@ async def leases() -> list[dict[str, Any]]:
         return await anyio.to_thread.run_sync(look)
     except LocumError:
         return []
+
+
+async def open_session(session: str, client: str) -> bool:
+    """Say that the agent above us works in a session, unless it has one open: what it is granted ends with that.
+
+    True when we opened one. Where that cannot be (no agent above us, a broker of another version) leases end as they do without.
+    """
+
+    def do() -> bool:
+        with connect() as broker:
+            if broker.my_session() is not None:
+                return False
+            broker.open_session(session, client)
+            return True
+
+    try:
+        return await anyio.to_thread.run_sync(do)
+    except LocumError:
+        return False
+
+
+async def close_session(session: str) -> None:
+    """End a session that we opened."""
+
+    def do() -> None:
+        with connect(start=False) as broker:
+            broker.close_session(session)
+
+    with contextlib.suppress(LocumError):
+        await anyio.to_thread.run_sync(do)
 
 
 def stored_names(client: BrokerClient) -> set[str]:

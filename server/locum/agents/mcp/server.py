@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from secrets import token_hex as random_name
 from typing import Any
 
 import anyio
@@ -63,7 +65,7 @@ async def _serve(places: Places) -> None:
             await server.run(incoming, outgoing, server.create_initialization_options())
     finally:
         with anyio.CancelScope(shield=True):
-            await session.tasks.close()
+            await session.close()
 
 
 class Session:
@@ -72,6 +74,9 @@ class Session:
     def __init__(self, places: Places) -> None:
         self._places = places
         self.tasks = Tasks(broker.leases)
+        self._session_id = f"mcp-{random_name(8)}"
+        self._has_session: bool | None = None
+        """Whether we opened one at the broker; None: not tried yet."""
         self._do: dict[str, Callable[[Context, Arguments], Awaitable[dict[str, Any]]]] = {
             "list_secrets": self._list_secrets, "list_tasks": self._list_tasks, "scan": self._scan,
             "run_task": self._run_task, "run_command": self._run_command, "request_secret": self._request_secret,
@@ -113,6 +118,12 @@ class Session:
         project, _ = self._places.manifest(self._places.first)
         return marked(read_manifest_text(project))
 
+    async def close(self) -> None:
+        """End all tasks, and the session with what else was granted in it."""
+        await self.tasks.close()
+        if self._has_session:
+            await broker.close_session(self._session_id)
+
     # -- tools --------------------------------------------------------------------------------------------------
 
     async def _list_secrets(self, _: Context | None, arguments: Arguments) -> dict[str, Any]:  # noqa: ARG002 - one signature
@@ -146,6 +157,8 @@ class Session:
         return await self._run(context, wanted, arguments)
 
     async def _run(self, context: Context, wanted: asked.Asked, arguments: Arguments) -> dict[str, Any]:
+        if self._has_session is None:
+            self._has_session = await broker.open_session(self._session_id, _client_name(context))
         task = await self.tasks.start(wanted)
         if not arguments.get("background"):
             async with self._ended_when_cancelled(task):
@@ -184,6 +197,13 @@ class Session:
         with anyio.CancelScope(shield=True):
             await self.tasks.end(task)
         return _described(task, task.output.page(None, PAGE))
+
+
+def _client_name(context: Context) -> str:
+    """Return the client's own word for itself, as the broker takes names."""
+    said = context.session.client_params
+    name = re.sub(r"[^a-z0-9-]+", "-", said.client_info.name.lower()).strip("-")[:32] if said is not None else ""
+    return name if name[:1].isalpha() else "mcp"
 
 
 def _progress(context: Context) -> Callable[[float, str], Awaitable[None]]:
