@@ -116,7 +116,7 @@ def test_outcomes(tmp_path: Path) -> None:
 
     assert {one.level for one in judged(plan, harmless, harmless)} == {"PROTECTED"}
     assert {one.level for one in judged(plan, everything, everything)} == {"UNPROTECTED"}
-    dead = judged(plan, "no such tool {}".format, "".format)
+    dead = judged(plan, lambda _: "no such tool", lambda _: "")
     assert {one.level for one in dead} == {None}, "a tool that does not work protects nobody"
     assert not [one for one in probes.outcomes(plan, [], Transcript([]), {}) if one.level is not None]
 
