@@ -64,6 +64,17 @@ export interface McpServer {
   readonly cwd: string;
 }
 
+/** What editors have from 1.101 on, and the types of 1.100, with which ours still runs, do not know. */
+interface Newer {
+  readonly lm?: {
+    registerMcpServerDefinitionProvider?(
+      id: string,
+      provider: { onDidChangeMcpServerDefinitions: vscode.Event<void>; provideMcpServerDefinitions(): object[] },
+    ): Disposable;
+  };
+  readonly McpStdioServerDefinition?: new (label: string, command: string, args: string[]) => { cwd?: vscode.Uri };
+}
+
 /** Offer one MCP server to the editor's agents; `find` says how it is started now, undefined for not at all. */
 export function provideMcpServer(
   id: string,
@@ -77,17 +88,17 @@ export function provideMcpServer(
     vscode.workspace.onDidChangeWorkspaceFolders(changed),
     vscode.workspace.onDidGrantWorkspaceTrust(changed),
   ];
-  // Forks of an older editor have no such agents.
-  if (vscode.lm?.registerMcpServerDefinitionProvider !== undefined) {
+  const { lm, McpStdioServerDefinition } = vscode as unknown as Newer;
+  if (lm?.registerMcpServerDefinitionProvider !== undefined && McpStdioServerDefinition !== undefined) {
     parts.push(
-      vscode.lm.registerMcpServerDefinitionProvider(id, {
+      lm.registerMcpServerDefinitionProvider(id, {
         onDidChangeMcpServerDefinitions: emitter.event,
         provideMcpServerDefinitions: () => {
           const found = find();
           if (found === undefined) {
             return [];
           }
-          const server = new vscode.McpStdioServerDefinition(label, found.command, found.args);
+          const server = new McpStdioServerDefinition(label, found.command, found.args);
           server.cwd = vscode.Uri.file(found.cwd);
           return [server];
         },

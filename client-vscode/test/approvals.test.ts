@@ -19,6 +19,13 @@ class Desk {
         this.#fail = reject;
       });
     },
+    store: (_name, title, detail) => {
+      this.shown.push(`${title}\n${detail}`);
+      return new Promise((resolve, reject) => {
+        this.#press = (pressed) => resolve(pressed === "allow");
+        this.#fail = reject;
+      });
+    },
     answer: (id, decision, standsFor) => {
       this.answers.push([id, decision]);
       this.standing.push(standsFor);
@@ -40,7 +47,7 @@ class Desk {
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const question = (id: string, lines: string[] = ["in /p"]): Question => ({ id, title: `Let ${id} use 1 secret?`, lines, mayStandFor: 0 });
+const question = (id: string, lines: string[] = ["in /p"]): Question => ({ id, title: `Let ${id} use 1 secret?`, lines, mayStandFor: 0, valueFor: "" });
 
 test("a yes that stands says for how long, and never longer than it may", async () => {
   for (const [may, stands] of [[3600, 3600], [30 * 24 * 3600, 12 * 3600]] as const) {
@@ -50,6 +57,24 @@ test("a yes that stands says for how long, and never longer than it may", async 
     assert.deepEqual(desk.answers, [["a", "allow-content"]]);
     assert.deepEqual(desk.standing, [stands]);
   }
+});
+
+test("a value that was stored is a yes; none, a failure and a question that is over are none", async () => {
+  for (const [pressed, decision] of [["allow", "allow"], ["closed", "deny"]] as const) {
+    const desk = new Desk();
+    desk.approvals.add({ ...question("a"), valueFor: "API_KEY" });
+    await desk.press(pressed);
+    assert.deepEqual(desk.answers, [["a", decision]]);
+  }
+  const failing = new Desk();
+  failing.approvals.add({ ...question("a"), valueFor: "API_KEY" });
+  await failing.fail();
+  assert.deepEqual(failing.answers, [["a", "deny"]]);
+  const late = new Desk();
+  late.approvals.add({ ...question("a"), valueFor: "API_KEY" });
+  late.approvals.cancel("a");
+  await late.press("closed");
+  assert.deepEqual(late.answers, []);
 });
 
 test("only a press on allow allows", async () => {
@@ -152,7 +177,7 @@ test("a message that is no question is none", () => {
   for (const raw of [undefined, null, 1, {}, { id: "a", title: "t" }, { id: "a", title: "t", lines: [1] }, { id: 1, title: "t", lines: [] }]) {
     assert.equal(readQuestion(raw), undefined);
   }
-  assert.deepEqual(readQuestion({ id: "a", title: "t", lines: ["l"], more: 1 }), { id: "a", title: "t", lines: ["l"], mayStandFor: 0 });
+  assert.deepEqual(readQuestion({ id: "a", title: "t", lines: ["l"], more: 1 }), { id: "a", title: "t", lines: ["l"], mayStandFor: 0, valueFor: "" });
   const standing = { id: "a", title: "t", lines: [], may_stand_for: 60 };
   assert.equal(readQuestion(standing)?.mayStandFor, 60);
   for (const may of [-1, 1.5, "60", Number.NaN, null]) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
@@ -315,6 +316,26 @@ def test_neovim_asks_for_a_task_that_has_no_terminal(editor: Editor, decision: s
     nvim.close()
     for path in editor.transcript.folder.iterdir():
         assert value.encode() not in path.read_bytes(), f"the value is in {path.name}"
+
+
+def test_a_person_types_a_value_that_goes_past_the_server(editor: Editor) -> None:
+    value = canary()
+    path = editor.home.project / "app.py"
+    path.write_text("pass\n")
+    nvim = editor.open(path)
+    wait_for_control(editor.home)
+    code = "from locum.broker.client import connect; c = connect(); print(c.request_secret('NEW_KEY', 'to try'))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=editor.home.env, stdout=subprocess.PIPE, text=True
+    ) as asking:
+        nvim.type_in("(not shown; empty: no):", value)
+        out, _ = asking.communicate(timeout=30)
+    assert out == "True\n"
+    assert [item["name"] for item in editor.home.json("secret", "list")["secrets"]] == ["NEW_KEY"]
+    nvim.close()
+    said = b"".join(file.read_bytes() for file in editor.folder.rglob("*") if file.is_file())
+    assert b"to try" in said
+    assert value.encode() not in said + editor.home.everything_written()
 
 
 def test_without_an_editor_and_a_terminal_nobody_is_asked(vault_home: Home) -> None:

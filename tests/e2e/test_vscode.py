@@ -19,6 +19,7 @@ from support.home import Home, canary
 from support.tokens import MAKERS, github_token
 from support.transcript import Transcript
 from support.vscode import BrowserProblem, VSCode, install_extension
+from support.vscode_agent import COMMAND, agent_package, answers
 
 pytestmark = [pytest.mark.vscode, pytest.mark.timeout(240)]
 
@@ -65,11 +66,11 @@ def open_window(
     """Give a function that opens a window on the project; what it showed last is kept."""
     windows: list[VSCode] = []
 
-    def start(*arguments: str) -> VSCode:
+    def start(*arguments: str, user: dict[str, Any] | None = None) -> VSCode:
         window = VSCode(
             need_bed(), extensions=extensions, env=transcript.env, project=vault_home.project,
             folder=tmp_path / f"window{len(windows)}", settings={"locum.path": str(transcript.program)},
-            arguments=arguments,
+            arguments=arguments, more_settings=user,
         )  # fmt: skip
         windows.append(window)
         return window
@@ -393,3 +394,42 @@ def test_the_extension_says_once_what_is_wrong_with_the_program(
         assert window.page.call("evaluate", "document.querySelectorAll('.notification-toast').length") == 1
     finally:
         window.close(ARTEFACTS / f"vscode-program-{'broken' if program else 'absent'}.png")
+
+
+WITH_AGENTS = {"chat.disableAIFeatures": False, "chat.mcp.access": "all", "chat.mcp.autostart": "newAndOutdated"}
+
+
+def test_the_editors_own_agent_uses_secrets_that_it_never_sees(
+    vault_home: Home, task_value: str, open_window: Open, extensions: Path, transcript: Transcript
+) -> None:
+    """VS Code's own MCP client on the server that our extension offers; a stand-in for the model says what to call."""
+    typed, project = canary(), vault_home.project
+    install_extension(
+        need_bed(), agent_package(extensions), extensions, {"PATH": "/usr/bin:/bin", "HOME": str(extensions)}
+    )
+    asked = {"name": "STRIPE_KEY", "reason": "to charge cards"}
+    run = {"command": ["sh", "-c", "echo $API_KEY $STRIPE_KEY"], "secrets": ["API_KEY", "STRIPE_KEY"]}
+    calls = [("list_secrets", {}), ("request_secret", asked), ("run_command", run)]
+    (project / "calls.json").write_text(json.dumps([{"tool": tool, "input": given} for tool, given in calls]))
+    code = open_window(user=WITH_AGENTS)
+    code.see(".statusbar-item:has-text('Locum: 0 leases')", 60)
+    wait_until(lambda: vault_home.json("broker", "status").get("control"), "the control channel")
+    code.command(COMMAND)
+    code.click(f"{DIALOG}:has-text('Ask the person for a secret') .monaco-button:has-text('Yes')")  # the client's own
+    code.see(".quick-input-widget:has-text('Store STRIPE_KEY in your vault?') input[type=password]", 60)
+    assert "to charge cards" in code.read(".quick-input-widget")
+    code.type(typed)
+    code.press("Enter")
+    code.click(f"{DIALOG}:has-text('Run a command with secrets') .monaco-button:has-text('Yes')")
+    code.see(f"{DIALOG}:has-text('Let sh use 2 secrets?')", 60)
+    time.sleep(READ_FIRST)
+    press_button(code, "Allow once")
+    said = wait_until(lambda: len(found := answers(project)) == 4 and found, "the answers", 60)
+    assert {name.rpartition("locum_")[2] for name in said[0]["names"]} >= {"run_task", "import_env", "end_task"}
+    assert json.loads(said[1]["said"])["secrets"][0]["name"] == "API_KEY"
+    assert json.loads(said[2]["said"])["reference"] == "locum://STRIPE_KEY"
+    assert json.loads(said[3]["said"])["output"] == "locum://API_KEY locum://STRIPE_KEY\n"
+    code.close(ARTEFACTS / "vscode-agent.png")
+    for value in (task_value, typed):
+        assert value.encode() not in vault_home.everything_written()
+        assert holding(project, value) + holding(code.data, value) == []

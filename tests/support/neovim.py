@@ -87,6 +87,15 @@ class Neovim:
             assert time.monotonic() < end, f"not within {seconds} s: {choice!r} to choose; it shows:\n{shown}"
             time.sleep(0.05)
 
+    def type_in(self, prompt: str, text: str, *, seconds: float = 20) -> None:
+        """Type where Neovim asks for a text after `prompt`, and Enter. While it waits it runs no Lua, as in `answer`."""
+        end = time.monotonic() + seconds
+        while prompt not in Path(self._log.name).read_text(errors="replace")[self._answered :]:
+            assert time.monotonic() < end, f"not within {seconds} s: {prompt!r}"
+            time.sleep(0.05)
+        self._answered = len(Path(self._log.name).read_text(errors="replace"))
+        self.keys(f"{text}<CR>")
+
     def close(self) -> None:
         """Leave it as a person does, without saving."""
         if self._process.poll() is None:

@@ -105,10 +105,11 @@ class VSCode:
         folder: Path,
         settings: dict[str, Any],
         arguments: Sequence[str] = (),
+        more_settings: Mapping[str, Any] | None = None,
     ) -> None:
         user = folder / "data/User"
         user.mkdir(parents=True)
-        (user / "settings.json").write_text(json.dumps(SETTINGS))
+        (user / "settings.json").write_text(json.dumps(SETTINGS | dict(more_settings or {})))
         machine = folder / "data/Machine"
         machine.mkdir()
         (machine / "settings.json").write_text(json.dumps(settings))

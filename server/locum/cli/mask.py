@@ -13,7 +13,7 @@ def mask(command: tuple[str, ...]) -> int:
     What the vault has becomes a reference, anything else that looks like a secret a mark. CMD gets no secret by this; use
     'locum run' for that. Output is not a terminal's: CMD writes into pipes.
     """
-    from locum.agents.hooks.vault import name_in_vault
+    from locum.agents.hooks.caller import name_in_vault
     from locum.agents.masking import run_masked
 
     return run_masked(command, name_in_vault)

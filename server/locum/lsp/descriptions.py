@@ -119,7 +119,8 @@ async def _in_vault(ls: LocumServer, entry: SecretEntry) -> str:
         return "In the vault: not known, it is locked."
     if isinstance(there, str):
         return f"In the vault: not known, {'no broker runs' if there == 'no broker' else 'it is locked'}."
-    stored = there.get(entry.name)
+    local = [f"{entry.name}.{name}" for name, source in entry.environments.items() if source == "local"]
+    stored = next((there[item] for item in (entry.name, *local) if item in there), None)
     return _age(stored) if stored is not None else f"In the vault: no. Store it: `locum secret set {entry.name}`"
 
 

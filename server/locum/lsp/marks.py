@@ -77,7 +77,8 @@ def _of_reference(reference: Reference, manifest: Manifest) -> str:
 def _of_entry(entry: SecretEntry, environment: str | None) -> str:
     source = entry.environments.get(environment or "", entry.source)
     known = stored_names()
-    if source == "local" and known is not None and entry.name not in known:
+    name = f"{entry.name}.{environment}" if environment in entry.environments else entry.name
+    if source == "local" and known is not None and name not in known:
         return NOT_STORED
     return provider_of(source).label
 

@@ -42,13 +42,14 @@ async def rename(ls: LocumServer, symbol: Symbol, new: str, token: types.Progres
         return await _rename_task(ls, symbol, new)
     _check(symbol, new)
     _planned(ls, symbol, new, await find_uses(ls, symbol, token))  # what cannot be done is said before anybody is asked
-    if _is_local(symbol):
+    for ending in _endings(symbol):
         loop = asyncio.get_running_loop()
-        copied = await loop.run_in_executor(ls.session.broker_thread, partial(_give_second_name, symbol.name, new))
+        old, other = symbol.name + ending, new + ending
+        copied = await loop.run_in_executor(ls.session.broker_thread, partial(_give_second_name, old, other))
         if copied:
             forget_vault()
-            stays = f"{symbol.name} stays there too until you remove it: locum secret rm {symbol.name}"
-            message = f"Locum: {new} is in your vault, with the value of {symbol.name}. {stays}"
+            stays = f"{old} stays there too until you remove it: locum secret rm {old}"
+            message = f"Locum: {other} is in your vault, with the value of {old}. {stays}"
             ls.window_show_message(types.ShowMessageParams(types.MessageType.Info, message))
     return _planned(ls, symbol, new, await find_uses(ls, symbol, token))
 
@@ -123,9 +124,11 @@ async def _rename_task(ls: LocumServer, symbol: Symbol, new: str) -> types.Works
 # -- the vault ---------------------------------------------------------------------------------------------------
 
 
-def _is_local(symbol: Symbol) -> bool:
+def _endings(symbol: Symbol) -> list[str]:
+    """Return what stands behind the name in the local vault: nothing, and `.ENV` for each environment that it has."""
     entry = symbol.manifest.secrets[symbol.name]
-    return "local" in {entry.source, *entry.environments.values()}
+    own = [""] if entry.source == "local" else []
+    return own + [f".{name}" for name, source in entry.environments.items() if source == "local"]
 
 
 def _give_second_name(name: str, new: str) -> bool:

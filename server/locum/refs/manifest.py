@@ -188,7 +188,7 @@ def add_environment(text: str, name: str, environment: str) -> str:
     where that is already. Raises ManifestProblem.
     """
     import tomlkit
-    from tomlkit.items import Table
+    from tomlkit.items import InlineTable, Table
 
     entry = parse_manifest(text).secrets[name]
     if environment in entry.environments:
@@ -197,7 +197,7 @@ def add_environment(text: str, name: str, environment: str) -> str:
     try:
         table = cast("Table", cast("Table", document["secrets"])[name])
         if "env" not in table:
-            table["env"] = tomlkit.table()
+            table["env"] = tomlkit.inline_table() if isinstance(table, InlineTable) else tomlkit.table()
         cast("Table", table["env"])[environment] = "local"
         result = tomlkit.dumps(document)  # pyright: ignore[reportUnknownMemberType] - tomlkit types it loosely
         added = environment in parse_manifest(result).secrets[name].environments

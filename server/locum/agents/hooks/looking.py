@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from locum.agents.hooks.event import Change
 from locum.errors import LocumError
@@ -49,6 +49,13 @@ class Found:
     def reference(self) -> str:
         """What is to stand in its place."""
         return locum_reference(self.name)
+
+
+class Judged(NamedTuple):
+    """What a change would put into its file, and the fingerprints of what stands there before."""
+
+    found: list[Found]
+    had: tuple[str, ...]
 
 
 class TooMuch(Exception):
@@ -102,10 +109,10 @@ class Looker:
         report = self._scan(text, path, markers=True)
         return [self._shown(finding, report, path) for finding in report.findings if counts(finding)]
 
-    def in_change(self, change: Change) -> tuple[list[Found], bool]:
-        """Return what a change would put into its file that is not in it already, and whether the change can be judged.
+    def in_change(self, change: Change) -> Judged | None:
+        """Return what a change would put into its file that is not in it already; None when that cannot be judged.
 
-        It cannot where it replaces text that nobody without the file's secrets could know: whether such a change succeeds
+        It cannot where the change replaces text that nobody without the file's secrets could know: whether such a change succeeds
         would tell what they are. Raises TooMuch.
         """
         path = self.path(change.path) or self.cwd / "text"
@@ -116,8 +123,10 @@ class Looker:
             counted = [finding for finding in before if counts(finding)]
             new = _replaced(old, change, _without(old, counted) if counted else old)
             if new is None:
-                return [], False
-        return self._found(self._scan(new, path), path, before), True
+                return None
+        return Judged(
+            self._found(self._scan(new, path), path, before), tuple(finding.fingerprint for finding in before)
+        )
 
     def _found(self, report: FileReport, path: Path, before: Sequence[Finding]) -> list[Found]:
         known = {finding.fingerprint for finding in before}

@@ -7,20 +7,19 @@ every way out of here is one that the client's documentation names.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from locum.agents.hooks import session
+from locum.agents.hooks.caller import Caller, Here, name_in_vault
 from locum.agents.hooks.clients import CLIENTS, Adapter, adapter
 from locum.agents.hooks.clients.common import read_event
 from locum.agents.hooks.event import CallerAnswers, Event, Reply, Unreadable, Verdict
 from locum.agents.hooks.judge import World, judge
 from locum.agents.hooks.looking import Looker
-from locum.agents.hooks.vault import name_in_vault, store_if_allowed
 from locum.errors import EXIT_USAGE
 
 MOST_INPUT = 32 << 20
@@ -38,26 +37,22 @@ def main(arguments: list[str], raw: bytes | None = None) -> int:
         (sys.stdout if asked else sys.stderr).write(f"{_USAGE}\n")
         return 0 if asked else EXIT_USAGE
     sent = sys.stdin.buffer.read(MOST_INPUT + 1) if raw is None else raw
-    reply = answer(client, sent, hint, lambda: dict(os.environ), Path.cwd())
+    reply = answer(client, sent, hint, Here(), Path.cwd())
     sys.stdout.buffer.write(reply.stdout.encode("utf-8", "surrogateescape"))
     sys.stderr.buffer.write(reply.stderr.encode("utf-8", "surrogateescape"))
     return reply.code
 
 
-def answer(
-    client: str, raw: bytes, hint: str, environment: Callable[[], dict[str, str]], cwd: Path,
-    store: Callable[[str, str], str] = store_if_allowed,
-) -> Reply:  # fmt: skip
+def answer(client: str, raw: bytes, hint: str, caller: Caller, cwd: Path) -> Reply:
     """Return the reply to one event, whatever it is: `raw` as the client sent it, `hint` is its name if that does not say it.
 
-    `environment` gives the variables of the client's shells, and `store` asks a person whether to keep a pasted value; both may
-    raise CallerAnswers, which goes through. `cwd` is the working directory where the event names none.
+    `cwd` is the working directory where the event names none. Raises CallerAnswers where `caller` does.
     """
     to = adapter(client)
     event: Event | None = None
     try:
         event = read_event(client, to.EVENTS, _json(raw), hint)
-        return to.reply(event, _verdict(event, to, environment, cwd, store))
+        return to.reply(event, _verdict(event, to, caller, cwd))
     except Unreadable as problem:
         event = event or Event(client, to.EVENTS.get(hint, "before"), hint or "?", tool="write")
         return _failed(to, event, f"{to.TITLE} sent what could not be read ({problem})")
@@ -76,19 +71,29 @@ def _failed(to: Adapter, event: Event, cause: str) -> Reply:
     return replace(reply, stderr=f"locum: {cause}; nothing was looked at. {remedy}\n")
 
 
-def _verdict(
-    event: Event, to: Adapter, environment: Callable[[], dict[str, str]], cwd: Path, store: Callable[[str, str], str]
-) -> Verdict:
+def _verdict(event: Event, to: Adapter, caller: Caller, cwd: Path) -> Verdict:
     if event.cwd and "\0" not in event.cwd and Path(event.cwd).is_absolute():
         cwd = Path(event.cwd)
-    world = World(Looker(cwd), environment, name_in_vault, store, _program(), to.ABILITIES)
-    return judge(event, world)
+    looker = Looker(cwd)
+    event = session.named(event)
+    if event.kind == "start":
+        return session.begun(event, caller, looker)
+    if event.kind == "end":
+        return session.ended(event, caller)
+    if event.tool == "shell" and event.kind == "before" and "locum" in event.command:
+        caller.enter(event)  # the broker may have started since the session began
+    verdict = judge(event, World(looker, caller, name_in_vault, _program(), to.ABILITIES))
+    session.note(event, verdict, looker)
+    return verdict
 
 
 def _program() -> str:
     import shlex
 
-    return shlex.quote(shutil.which("locum") or f"{sys.executable} -m locum")
+    found = shutil.which("locum")
+    return shlex.join(
+        [found] if found else [sys.executable, "-I", "-m", "locum"]
+    )  # -I: no code of the working directory
 
 
 def _json(raw: bytes) -> Any:

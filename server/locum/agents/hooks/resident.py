@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import cast
 
+from locum.agents.hooks.caller import Elsewhere
 from locum.agents.hooks.clients import CLIENTS
 from locum.agents.hooks.event import CallerAnswers
 from locum.agents.hooks.main import answer, read_arguments
@@ -65,11 +66,8 @@ def _answer(words: list[str], raw: bytes) -> bytes:
     if client not in CLIENTS:
         return YOURS
 
-    def left_to_the_caller(*_: str) -> NoReturn:
-        raise CallerAnswers
-
     try:
-        reply = answer(client, raw, hint, left_to_the_caller, Path(words[-1]), left_to_the_caller)
+        reply = answer(client, raw, hint, Elsewhere(), Path(words[-1]))
     except CallerAnswers:
         return YOURS
     out = reply.stdout.encode("utf-8", "surrogateescape")

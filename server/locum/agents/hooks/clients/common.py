@@ -106,6 +106,8 @@ def context_of(event: Event, verdict: Verdict) -> dict[str, Any] | None:
     """Return what is said to the model in addition, in the shape of Claude Code's hooks and of those made after it."""
     if not verdict.context:
         return None
+    if event.kind == "end":
+        return {"systemMessage": verdict.context}
     return {"hookSpecificOutput": {"hookEventName": event.name, "additionalContext": verdict.context}}
 
 
