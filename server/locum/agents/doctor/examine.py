@@ -13,6 +13,7 @@ from locum.agents.doctor.places import NEEDED, Installed, title_of
 from locum.agents.doctor.probes import Outcome
 from locum.agents.doctor.real import REAL, Origin, Place, Real
 from locum.agents.doctor.report import Cell, Problem, Report
+from locum.agents.hooks.quick import SWITCH
 
 _EXPECTED: tuple[tuple[str, str], ...] = (
     ("prompt", "prompt"), ("before", "shell"), ("before", "read"), ("before", "write"), ("after", "shell"),
@@ -28,7 +29,8 @@ def examine(client: str, home: Path, project: Path, program: str = "") -> Report
     """
     installed = places.find(client, home, project)
     with runs.temporary_place() as place:
-        variables = runs.environment(place, {})
+        # Each line answers by itself: a resident that it starts would come up when its folder is gone again.
+        variables = runs.environment(place, {SWITCH: "0"})
         asked = [lines.ask(hook, client, variables, place.project) for hook in _to_ask(installed)]
         problems = [*_missing(client, installed), *(problem for one in asked if (problem := _wrong(one)))]
         real = REAL.get(client)
