@@ -21,7 +21,8 @@ pytestmark = pytest.mark.timeout(400)
 
 TALK = (
     "The password is too short, why? Where do API tokens rotate, and who reads the secret in k8s? "
-    "My key is ${API_KEY}, the other one is sk_test_..., and ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is what the docs say. "
+    "My key is ${API_KEY}, the other one is sk_test_..., and ghp"
+    f"_{'x' * 36} is what the docs say. "
     "Write password=changeme into .env.example, please, and explain DB_PASSWORD=${DB_PASSWORD:?missing}."
 )
 

@@ -17,6 +17,10 @@ from locum.agents.doctor import places
 from locum.agents.doctor.dialects import Call
 
 
+_NOBODYS = "none"
+"""What clients want to have and the stand-in does not look at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A temporary home and project. Codex puts no helpers under the system's temporary folder, so `tmp` is told to be it."""
@@ -130,7 +134,7 @@ CLAUDE = Real(
     ),
     lambda prompt: ("-p", prompt, "--allowedTools", "Bash,Read,Write,Edit,Grep,Glob,NotebookEdit"),
     lambda url: {
-        "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "none", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": _NOBODYS, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     },
     _prepare_claude,
@@ -193,7 +197,7 @@ CODEX = Real(
         ),
     ),
     lambda prompt: ("exec", "--skip-git-repo-check", prompt),
-    lambda url: {"DOCTOR_KEY": "none"},  # noqa: ARG005 - the URL stands in the configuration
+    lambda url: {"DOCTOR_KEY": _NOBODYS},  # noqa: ARG005 - the URL stands in the configuration
     _prepare_codex,
 )
 
@@ -221,7 +225,7 @@ GEMINI = Real(
     ),
     lambda prompt: ("--approval-mode", "yolo", "-p", prompt),
     lambda url: {
-        "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": "none", "GEMINI_CLI_TRUST_WORKSPACE": "true",
+        "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": _NOBODYS, "GEMINI_CLI_TRUST_WORKSPACE": "true",
     },
     _prepare_gemini,
 )  # fmt: skip
@@ -233,7 +237,7 @@ GEMINI = Real(
 def _prepare_opencode(origin: Origin, place: Place, url: str) -> None:
     models = {"m": {"name": "m", "tool_call": True, "limit": {"context": 100000, "output": 1000}}}
     provider = {
-        "npm": "@ai-sdk/openai-compatible", "name": "doctor", "options": {"baseURL": f"{url}/v1", "apiKey": "none"},
+        "npm": "@ai-sdk/openai-compatible", "name": "doctor", "options": {"baseURL": f"{url}/v1", "apiKey": _NOBODYS},
         "models": models,
     }  # fmt: skip
     config: dict[str, Any] = {
