@@ -16,7 +16,6 @@ from typing import Any, cast
 from locum.agents.doctor import places
 from locum.agents.doctor.dialects import Call
 
-
 _NOBODYS = "none"
 """What clients want to have and the stand-in does not look at."""
 
