@@ -163,6 +163,8 @@ def _prepare_codex(origin: Origin, place: Place, url: str) -> None:
         # The newest model whose tools are called one by one; it is not asked, its name decides which tools there are.
         "model": "gpt-5.5", "model_provider": "doctor", "approval_policy": "never",
         "sandbox_mode": mine.get("sandbox_mode") or "workspace-write",
+        # Else its sandbox leaves a `.git` of its own beside whatever lies there.
+        "sandbox_workspace_write": {"exclude_slash_tmp": True, "exclude_tmpdir_env_var": True},
         "model_providers": {"doctor": provider}, "features": {**features, "enable_request_compression": False},
         "hooks": hooks, "projects": projects,
     }  # fmt: skip
