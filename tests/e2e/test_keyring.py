@@ -131,6 +131,19 @@ def test_a_locked_keyring_leaves_files_as_they_are(desktop: Desktop) -> None:
     assert "GITHUB_TOKEN" in (desktop.home.project / "app.py").read_text()
 
 
+def test_an_agent_in_the_sandbox_does_not_reach_the_keyring(desktop: Desktop) -> None:
+    value = canary()
+    look = "secret-tool lookup service test"
+    done = desktop.session(
+        f"printf %s {value} | secret-tool store --label x service test && echo outside: $({look})\n"
+        f"LOCUM sandbox -- sh -c 'echo inside: $({look} 2>&1); python3 -c \"import keyring; print(keyring.get_password(1, 2))\" 2>&1'"
+    )
+    assert f"outside: {value}" in done.stdout, done.stderr
+    assert "inside:" in done.stdout, done.stderr
+    assert done.stdout.count(value) == 1
+    assert value not in done.stderr
+
+
 @pytest.mark.parametrize("address", ["", "unix:path=/nonexistent/bus"])
 def test_no_bus_is_told_and_nothing_weaker_is_used(desktop: Desktop, address: str) -> None:
     desktop.session("LOCUM vault init --keyring && printf x1234567 | LOCUM secret set API_KEY --stdin")
