@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locum.agents import jsonc
+from locum.agents.hooks.caller import WAIT_FOR_PERSON
 from locum.agents.install import CLIENTS, Options, texts
+from locum.agents.install.clients import PATIENCE, PATIENCE_OF_PROMPTS
 from locum.agents.install.features import Hook, Hooks, Server
 from locum.agents.install.launch import Launch, Shell
 from locum.agents.install.part import Part
@@ -213,3 +215,7 @@ def test_the_rules_name_tools_that_there_are() -> None:
     named = set(re.findall(r"`([a-z]+_[a-z]+)`", texts.power()))
     assert named
     assert named <= {tool.name for tool in TOOLS}
+
+
+def test_a_prompt_waits_for_a_person_longer_than_the_hook_does() -> None:
+    assert PATIENCE < WAIT_FOR_PERSON < PATIENCE_OF_PROMPTS

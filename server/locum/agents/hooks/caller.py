@@ -7,6 +7,7 @@ none.
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from locum.agents.hooks.event import CallerAnswers
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from locum.broker.client import BrokerClient
 
 _MOST_NAMES = 20
+WAIT_FOR_PERSON = 50.0
+"""Seconds for an answer: less than clients wait for the hook of a prompt (`install.clients`)."""
 
 
 class Caller(Protocol):
@@ -60,6 +63,9 @@ class Here:
                 names = (name, *(f"{name}_{number}" for number in range(2, _MOST_NAMES)))
                 free = next((candidate for candidate in names if candidate not in taken), "")
                 if free:
+                    late = threading.Timer(WAIT_FOR_PERSON, client.hang_up)
+                    late.daemon = True
+                    late.start()
                     secret = SecretBytes(value.encode("utf-8", "replace"))
                     client.store_secret(free, secret, origin="prompt", new=True, ask=True)
                 return free

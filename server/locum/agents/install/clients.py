@@ -23,6 +23,13 @@ from locum.agents.install.toml_table import with_table, without_table
 
 PATIENCE = 15
 """Seconds that a client waits for a hook. Ours answers in a fraction of one; a machine that just woke up does not."""
+PATIENCE_OF_PROMPTS = 60
+"""The same before a prompt is sent: a person may be asked whether to keep a value that they pasted (`hooks.caller`)."""
+_PROMPTS = frozenset(("UserPromptSubmit", "userPromptSubmit", "BeforeAgent", "beforeSubmitPrompt"))
+
+
+def _patience(event: str) -> int:
+    return PATIENCE_OF_PROMPTS if event in _PROMPTS else PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,9 @@ class Client:
 
 
 def _grouped(
-    client: str, events: Sequence[tuple[str, str | None]], timeout: int, **more: Any
+    client: str, events: Sequence[tuple[str, str | None]], unit: int = 1, **more: Any
 ) -> Callable[[Launch], list[Hook]]:
-    """Return entries of the form that Claude Code began: `hooks.EVENT[].{matcher, hooks[]}`."""
+    """Return entries as Claude Code began them: `hooks.EVENT[].{matcher, hooks[]}`. A second is `unit` of a time-out."""
 
     def hooks(launch: Launch) -> list[Hook]:
         made: list[Hook] = []
@@ -59,7 +66,8 @@ def _grouped(
                 "type": "command",
                 "command": launch.line(client, _SHELLS.get(client, "powershell")),
             }
-            handler |= {"timeout": 3 if (client, event) == ("codex", "SessionEnd") else timeout} | more  # its own limit
+            waits = 3 if (client, event) == ("codex", "SessionEnd") else _patience(event)  # its own limit
+            handler |= {"timeout": waits * unit} | more
             if client == "claude":
                 if launch.windows:
                     handler["shell"] = "powershell"
@@ -109,7 +117,7 @@ def _claude(scope: Scope, options: Options) -> list[Part]:
 
     root, folder = ("claude", "") if user else ("project", ".claude/")
     parts = [
-        settings(root, (f"{folder}settings.json",), Hooks("claude", _grouped("claude", events, PATIENCE)), Denied(denied)),
+        settings(root, (f"{folder}settings.json",), Hooks("claude", _grouped("claude", events)), Denied(denied)),
         settings(
             "claude-state" if user else "project", (".claude.json" if user else ".mcp.json",),
             Server(("mcpServers", "locum"), partial(_server, type="stdio")),
@@ -130,7 +138,13 @@ def _kiro(scope: Scope, options: Options) -> list[Part]:
         triggers = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse")
         action = {"type": "command", "command": launch.line("kiro", _SHELLS["kiro"])}
         entries = [
-            {"name": f"locum-{trigger}", "trigger": trigger, "action": action, "timeout": PATIENCE, "enabled": True}
+            {
+                "name": f"locum-{trigger}",
+                "trigger": trigger,
+                "action": action,
+                "timeout": _patience(trigger),
+                "enabled": True,
+            }
             for trigger in triggers
         ]
         return _json({"version": "v1", "hooks": entries})
@@ -159,8 +173,14 @@ def _kiro_agent(root: str, path: str) -> Part:
     ]
 
     def hooks(launch: Launch) -> list[Hook]:
-        common = {"command": launch.line("kiro", _SHELLS["kiro"]), "timeout_ms": PATIENCE * 1000}
-        return [Hook(("hooks", event), {"matcher": "*", **common} if tool else dict(common)) for event, tool in events]
+        line = launch.line("kiro", _SHELLS["kiro"])
+        return [
+            Hook(
+                ("hooks", event),
+                {**({"matcher": "*"} if tool else {}), "command": line, "timeout_ms": _patience(event) * 1000},
+            )
+            for event, tool in events
+        ]
 
     return settings(root, (path,), Hooks("kiro", hooks))
 
@@ -172,10 +192,13 @@ def _cursor(scope: Scope, options: Options) -> list[Part]:
     reports = ("sessionStart", "postToolUse", "sessionEnd")
 
     def hooks(launch: Launch) -> list[Hook]:
-        common = {"command": launch.line("cursor"), "timeout": PATIENCE}
+        line = launch.line("cursor")
         return [
-            *(Hook(("hooks", event), {**common, "failClosed": True}) for event in guards),
-            *(Hook(("hooks", event), dict(common)) for event in reports),
+            Hook(
+                ("hooks", event),
+                {"command": line, "timeout": _patience(event), **({"failClosed": True} if event in guards else {})},
+            )
+            for event in (*guards, *reports)
         ]
 
     parts = [
@@ -196,8 +219,8 @@ def _copilot(scope: Scope, options: Options) -> list[Part]:
     events = ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SessionEnd")
 
     def hooks(launch: Launch) -> str:
-        handler = {"type": "command", "command": launch.line("copilot"), "timeout": PATIENCE}
-        return _json({"version": 1, "hooks": {event: [handler] for event in events}})
+        handler = {"type": "command", "command": launch.line("copilot")}
+        return _json({"version": 1, "hooks": {event: [{**handler, "timeout": _patience(event)}] for event in events}})
 
     if scope == "user":
         return [
@@ -233,7 +256,7 @@ def _codex(scope: Scope, options: Options) -> list[Part]:
         return with_table(text, table, [("command", command), ("args", '["mcp"]')], name)
 
     parts = [
-        settings(root, (f"{folder}hooks.json",), Hooks("codex", _grouped("codex", events, PATIENCE))),
+        settings(root, (f"{folder}hooks.json",), Hooks("codex", _grouped("codex", events))),
         Part(root, (name,), put, lambda text, _: without_table(text, table, name), ""),
     ]
     return [*parts, _told(root, "AGENTS.md")] if options.instructions else parts
@@ -252,7 +275,7 @@ def _gemini(scope: Scope, options: Options) -> list[Part]:
     root, folder = ("gemini", "") if scope == "user" else ("project", ".gemini/")
     parts = [
         settings(
-            root, (f"{folder}settings.json",), Hooks("gemini", _grouped("gemini", events, PATIENCE * 1000, name="locum")),
+            root, (f"{folder}settings.json",), Hooks("gemini", _grouped("gemini", events, 1000, name="locum")),
             Server(("mcpServers", "locum"), _server),
         )
     ]  # fmt: skip

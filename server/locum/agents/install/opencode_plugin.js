@@ -3,6 +3,8 @@ import { spawn } from "node:child_process"
 
 const LOCUM = "@LOCUM@"
 const PATIENCE = 15000
+// A person may be asked whether to keep a value that they pasted.
+const PATIENCE_OF_PROMPTS = 60000
 // What changes files or runs commands is not let through unchecked when Locum cannot answer.
 const GUARDED = new Set(["bash", "shell", "pty", "write", "edit", "multiedit", "patch", "apply_patch"])
 
@@ -13,7 +15,7 @@ function ask(event) {
     const timer = setTimeout(() => {
       child.kill("SIGKILL")
       reject(new Error("it took too long"))
-    }, PATIENCE)
+    }, event.hook_event_name === "chat.message" ? PATIENCE_OF_PROMPTS : PATIENCE)
     child.on("error", (error) => {
       clearTimeout(timer)
       reject(new Error(error.code || "it cannot be started"))
