@@ -26,6 +26,7 @@ from support.tokens import github_token
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
+    del made.env[SWITCH]
     yield made
     for pid in _residents(made):
         os.kill(pid, signal.SIGTERM)

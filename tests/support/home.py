@@ -34,6 +34,7 @@ class Home:
         kept = {name: value for name, value in os.environ.items() if name not in AGENT_MARKERS}
         self.env = kept | {"LOCUM_HOME": str(self.path), "PYTHONPATH": str(ROOT / "server"), "LC_ALL": "C.UTF-8"}
         self.env.pop("LOCUM_PASSPHRASE_FD", None)
+        self.env["LOCUM_HOOK_RESIDENT"] = "0"  # it would stay for a while after the test
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of `locum`."""
