@@ -176,7 +176,7 @@ def test_usage(home: Home) -> None:
             home.command("hook", *arguments), input=b"", capture_output=True, env=home.env, timeout=30
         )
         assert done.returncode == 2
-        assert b"usage: locum hook CLIENT" in done.stderr
+        assert b"Usage: locum hook CLIENT" in done.stderr
     assert (
         b"claude"
         in subprocess.run(home.command("hook", "--help"), capture_output=True, env=home.env, timeout=30).stdout

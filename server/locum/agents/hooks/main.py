@@ -24,7 +24,7 @@ from locum.errors import EXIT_USAGE
 
 MOST_INPUT = 32 << 20
 """Bytes of one event."""
-_USAGE = f"""usage: locum hook CLIENT [--event NAME]
+_USAGE = f"""Usage: locum hook CLIENT [--event NAME]
 CLIENT is one of: {", ".join(CLIENTS)}
 The client's JSON comes on standard input."""
 
