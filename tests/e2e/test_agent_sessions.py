@@ -25,7 +25,7 @@ from locum.errors import Unavailable
 from locum.paths import user_paths
 from support.agent import Agent, asks
 from support.bed import missing
-from support.home import Home, canary
+from support.home import ROOT, Home, canary
 
 
 class Watched(Home):
@@ -288,7 +288,9 @@ def test_a_sandboxed_agents_tasks_outside_are_in_its_session(watched: Watched) -
         missing("no bubblewrap here: run `python tests/bed/install.py`")
     if subprocess.run(["bwrap", "--unshare-user", "--ro-bind", "/", "/", "true"], capture_output=True).returncode:
         pytest.skip("this system gives no user namespaces")
-    agent = watched.agent(*watched.command("sandbox", "--quiet", "--pass", "PYTHONPATH", "--"))
+    agent = watched.agent(
+        *watched.command("sandbox", "--quiet", "--allow-read", str(ROOT), "--pass", "PYTHONPATH", "--")
+    )
     said = json.loads(agent.run("sh", "-c", shlex.join(asks(OPEN)) + "; true"))
     assert said["pid"] != agent.pid, "the agent itself, not what it was started by"
     agent.start(*watched.task("sleep", "300"))
