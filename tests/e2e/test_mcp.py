@@ -362,6 +362,7 @@ async def test_a_finding_is_replaced_by_its_fingerprint(vault_home: Home, somebo
         assert (await agent.call("scan"))["total"] == 0
     assert 'os.environ["GITHUB_TOKEN"]' in (project / "app.py").read_text()
     assert not [form for form in forms(token) if form in everything_said(record)]
+    assert vault_home.json("agent", "report")["written"] == ["app.py"], "the agent's report says what its tools wrote"
 
 
 async def test_resources_and_the_prompt(vault_home: Home, somebody: Person, tmp_path: Path) -> None:

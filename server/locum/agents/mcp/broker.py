@@ -56,6 +56,20 @@ async def open_session(session: str, client: str) -> bool:
         return False
 
 
+async def session_above() -> str:
+    """Return the session that the agent above us has open; "" for none, or no broker to ask."""
+
+    def look() -> str:
+        with connect(start=False) as broker:
+            found = broker.my_session()
+            return str(found["session"]) if found else ""
+
+    try:
+        return await anyio.to_thread.run_sync(look)
+    except LocumError:
+        return ""
+
+
 async def close_session(session: str) -> None:
     """End a session that we opened."""
 

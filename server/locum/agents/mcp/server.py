@@ -30,6 +30,7 @@ from locum.agents.mcp.places import Places
 from locum.agents.mcp.schema import check
 from locum.agents.mcp.tasks import Task, Tasks
 from locum.agents.mcp.tools import BY_NAME, PAGE, TOOLS, WAIT
+from locum.agents.sessions import journal
 from locum.errors import LocumError
 from locum.workspace.project import read_manifest_text
 
@@ -142,11 +143,21 @@ class Session:
     async def _generate_secret(self, _: Context, arguments: Arguments) -> dict[str, Any]:
         return await broker.ask(lambda client: secrets.generate_secret(client, self._places, arguments))
 
-    async def _import_env(self, _: Context, arguments: Arguments) -> dict[str, Any]:
-        return await broker.change(lambda client: importing.import_env(client, self._places, arguments))
+    async def _import_env(self, context: Context, arguments: Arguments) -> dict[str, Any]:
+        found = await broker.change(lambda client: importing.import_env(client, self._places, arguments))
+        return await self._noted(context, found)
 
-    async def _replace_plaintext(self, _: Context, arguments: Arguments) -> dict[str, Any]:
-        return await broker.change(lambda client: files.replace(client, self._places, arguments))
+    async def _replace_plaintext(self, context: Context, arguments: Arguments) -> dict[str, Any]:
+        found = await broker.change(lambda client: files.replace(client, self._places, arguments))
+        return await self._noted(context, found)
+
+    async def _noted(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
+        """Tell the journal which files a tool has written, for the agent's report; return what was found."""
+        session = await broker.session_above() or self._session_id
+        base = str(self._places.first)
+        for path in dict.fromkeys(item["path"] for item in found.get("moved", ())):
+            journal.note(session, _client_name(context), "wrote", path=path, workspace=base)
+        return found
 
     async def _run_task(self, context: Context, arguments: Arguments) -> dict[str, Any]:
         wanted = await anyio.to_thread.run_sync(lambda: asked.task(self._places, arguments))
