@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from locum.paths import user_paths
 from support.agent_clients import REAL as CLIENTS
 from support.agent_clients import Bench, bench
 from support.home import Home
+from support.local_service import service_with_key
 from support.tokens import github_token
 
 pytestmark = pytest.mark.timeout(400)
@@ -64,21 +64,8 @@ def value() -> str:
 @pytest.fixture
 def service(value: str) -> Iterator[str]:
     """Give the URL of a local service that wants the key."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            knows = self.headers.get("X-Key") == value
-            self.send_response(200 if knows else 403)
-            self.end_headers()
-            self.wfile.write(b"welcome" if knows else b"no")
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with service_with_key(value) as url:
+        yield url
 
 
 @contextmanager

@@ -7,10 +7,8 @@ import base64
 import contextlib
 import json
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +18,7 @@ import pytest
 
 from locum.agents.mcp.tools import BY_NAME, TOOLS
 from support.home import Home, canary
+from support.local_service import service_with_key
 from support.mcp_session import PROTOCOLS, Person, Raw, everything_said, person, session
 from support.tokens import github_token
 
@@ -68,21 +67,8 @@ def somebody(vault_home: Home, value: str, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def service(value: str) -> Iterator[str]:
     """Give the URL of a local service that wants the key."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            knows = self.headers.get("X-Key") == value
-            self.send_response(200 if knows else 403)
-            self.end_headers()
-            self.wfile.write(b"welcome" if knows else b"no")
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with service_with_key(value) as url:
+        yield url
 
 
 def leases(home: Home) -> list[dict[str, object]]:

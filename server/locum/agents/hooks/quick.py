@@ -10,7 +10,6 @@ import sys
 
 from locum import __version__
 
-FAMILY = hasattr(os, "geteuid")
 SOCKET = "hooks.sock"
 WAIT = 4.0
 """Seconds for the resident's answer."""
@@ -51,7 +50,7 @@ def runtime_folder() -> str | None:
     home = environment.get("LOCUM_HOME", "")
     if home:
         return f"{home.rstrip('/')}/run" if home.startswith("/") else None
-    if not FAMILY or not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux"):
         return None
     base = environment.get("XDG_RUNTIME_DIR", "").strip() or f"/run/user/{os.getuid()}"
     return f"{base}/locum" if os.access(base, os.X_OK) else None
